@@ -1,0 +1,39 @@
+# make run   install, and run the first experiment       make test   everything that CI checks
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: install run test check unit clean bench
+
+install: $(STAMP)
+
+# ensurepip is a package of its own on Debian; without it pip comes through virtualenv.
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV) 2>/dev/null || ./.ci/venv $(PYTHON) $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -e '.[demo,kubernetes,toxiproxy,dev]'
+	touch $@
+
+run: install
+	$(BIN)/harness run experiments/checkout-survives-slow-database.yaml
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: install
+	$(BIN)/pytest tests/unit tests/sim
+
+test: install
+	./.ci/tools
+	$(MAKE) check
+	$(BIN)/python .ci/suite.py
+
+bench: install
+	for bench in benchmarks/*.py; do $(BIN)/python $$bench; done
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

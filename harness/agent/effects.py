@@ -1,0 +1,323 @@
+"""What is done to a target, and what is seen of it, as plain data.
+
+The vocabulary that faults, the run, the agent and its mechanisms share. Standard library only and
+Python 3.9, because it travels into containers with the agent. `encode` and `decode` carry any of
+these values over the agent's pipe and into the journal.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Dict, Tuple, Type, Union
+
+#: Source ports of our own probes: never used by ordinary clients, so that mechanisms can tell
+#: a probe from the application's traffic and leave it out of `exercised`.
+PROBE_PORTS = range(640, 768)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A number over time: `points` are (seconds since the inject, value), the first at 0.
+
+    Before the first and after the last point the nearest value holds. `smooth` joins points by
+    straight lines; otherwise each value holds until the next point.
+    """
+
+    points: Tuple[Tuple[float, float], ...]
+    smooth: bool = True
+
+    @classmethod
+    def constant(cls, value: float) -> Curve:
+        return cls(((0.0, value),))
+
+    @property
+    def is_constant(self) -> bool:
+        return all(value == self.points[0][1] for _, value in self.points)
+
+    @property
+    def peak(self) -> float:
+        return max(value for _, value in self.points)
+
+    def at(self, t_s: float) -> float:
+        before = self.points[0]
+        for point in self.points:
+            if point[0] > t_s:
+                return self._between(before, point, t_s) if t_s > before[0] else before[1]
+            before = point
+        return before[1]
+
+    def _between(self, a: Tuple[float, float], b: Tuple[float, float], t_s: float) -> float:
+        if not self.smooth:
+            return a[1]
+        return a[1] + (b[1] - a[1]) * (t_s - a[0]) / (b[0] - a[0])
+
+    def mean(self, begin_s: float, end_s: float, steps: int = 50) -> float:
+        """The average over a span (midpoint rule), for comparison with a probe's interval."""
+        if self.is_constant or end_s <= begin_s:
+            return self.at(begin_s)
+        width = (end_s - begin_s) / steps
+        return sum(self.at(begin_s + (i + 0.5) * width) for i in range(steps)) / steps
+
+
+# ---------------------------------------------------------------- resources: what can be changed
+
+
+@dataclass(frozen=True)
+class Link:
+    """The network of one host: what it sends and what it is sent.
+
+    `netns` is a path of its network namespace, `port` the other end of its cable where there is
+    one (a bridge port in a local world), `address` its IPv4 address.
+    """
+
+    target: str
+    netns: str
+    port: str
+    address: str
+    mac: str = ""
+
+
+@dataclass(frozen=True)
+class Processes:
+    """The processes of one replica: all in its network namespace, or one `pid` with its `start`.
+
+    `start` is field 22 of /proc/PID/stat (clock ticks since boot): pid and start together are an
+    identity that a reused pid does not share. `ports` are those that it serves.
+    """
+
+    target: str
+    netns: str = ""
+    pid: int = 0
+    start: int = 0
+    ports: Tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Edge:
+    """The TCP connections from one host to one dependency."""
+
+    target: str
+    netns: str
+    upstreams: Tuple[str, ...]
+    port: int
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A replica as its substrate keeps it: started, stopped, restarted."""
+
+    target: str
+
+
+Resource = Union[Link, Processes, Edge, Unit]
+
+
+# ---------------------------------------------------------------- effects: what is made true
+
+
+@dataclass(frozen=True)
+class LinkProfile:
+    """Packets that match are treated so, on their way from the host (`forth`), to it (`back`).
+
+    `peers` are IPv4 addresses (none: everybody), `ports` match either end (none: all), `protocol`
+    is tcp, udp, icmp or empty for all. Delay and hold in seconds, shares from 0 to 1, rate in bits
+    per second. `cut` is empty, drop (silence) or reject (the sender is told).
+    """
+
+    direction: str = "forth"
+    peers: Tuple[str, ...] = ()
+    ports: Tuple[int, ...] = ()
+    protocol: str = ""
+    delay: Union[Curve, None] = None
+    jitter: float = 0.0
+    loss: Union[Curve, None] = None
+    duplicate: Union[Curve, None] = None
+    reorder: Union[Curve, None] = None
+    hold: float = 0.0
+    corrupt: Union[Curve, None] = None
+    rate: Union[Curve, None] = None
+    cut: str = ""
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """Every process of the target is stopped (SIGSTOP), newcomers too."""
+
+
+@dataclass(frozen=True)
+class Intercept:
+    """The edge runs through our proxy, which does nothing yet. Made in prepare, for all toxics."""
+
+
+@dataclass(frozen=True)
+class Toxic:
+    """A Toxiproxy toxic on the edge: `kind`, `stream` (upstream: towards the dependency, or
+    downstream: towards the caller), `share` of the connections, and its numbers by Toxiproxy's
+    names, in Toxiproxy's units (milliseconds, KB/s, bytes). Kind `down`: nothing listens."""
+
+    kind: str
+    stream: str = "downstream"
+    share: float = 1.0
+    numbers: Tuple[Tuple[str, Curve], ...] = ()
+
+
+Effect = Union[LinkProfile, Stopped, Intercept, Toxic]
+
+
+@dataclass(frozen=True)
+class Kill:
+    """Signal `signal` (KILL, TERM) to every process of the target, once."""
+
+    signal: str = "KILL"
+
+
+@dataclass(frozen=True)
+class Restart:
+    """Stop (TERM, after `grace` seconds KILL) and start again, once."""
+
+    grace: float = 5.0
+
+
+Act = Union[Kill, Restart]
+
+
+@dataclass(frozen=True)
+class InForce:
+    """An effect in force on a resource. `since` is its inject on the monotonic clock in seconds:
+    curves count from there."""
+
+    id: str
+    effect: Effect
+    since: float
+
+
+# ---------------------------------------------------------------- what is seen
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Probes one way (or there and back). `delays` in seconds of those that arrived, first copies
+    only. Rates in bits per second; 0 where not measured. `refused`: answered with RST or ICMP."""
+
+    sent: int
+    received: int
+    delays: Tuple[float, ...] = ()
+    duplicates: int = 0
+    reordered: int = 0
+    corrupted: int = 0
+    refused: int = 0
+    bits_per_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class LinkSeen:
+    """One probe interval (monotonic seconds) on a link, each direction where it can be seen.
+
+    `peers` are the addresses at the other end of the probes."""
+
+    begin: float
+    end: float
+    peers: Tuple[str, ...] = ()
+    forth: Union[Flow, None] = None
+    back: Union[Flow, None] = None
+    round_trip: Union[Flow, None] = None
+
+
+@dataclass(frozen=True)
+class Process:
+    """`state` is the letter of /proc/PID/stat (R, S, D, T, Z …)."""
+
+    pid: int
+    start: int
+    state: str
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class ProcessesSeen:
+    """The processes of a target now, and which of those known before are gone."""
+
+    begin: float
+    end: float
+    alive: Tuple[Process, ...] = ()
+    gone: Tuple[Process, ...] = ()
+    ready: bool = True
+
+
+@dataclass(frozen=True)
+class EdgeSeen:
+    """Connections of our own along the edge: a new one each interval, and one that is open since
+    prepare. `outcome` is ok, refused, reset, timeout or closed; round trips in seconds."""
+
+    begin: float
+    end: float
+    outcome: str
+    round_trip: float = 0.0
+    old_outcome: str = ""
+    old_round_trip: float = 0.0
+
+
+Seen = Union[LinkSeen, ProcessesSeen, EdgeSeen]
+
+
+@dataclass(frozen=True)
+class Exercised:
+    """How much of the system's own traffic met an effect."""
+
+    count: float
+    unit: str
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The settings of a resource before anything was done: only keys that its mechanism may write."""
+
+    mechanism: str
+    settings: Dict[str, str] = field(default_factory=dict)
+
+
+# ---------------------------------------------------------------- the codec
+
+_TYPES: Dict[str, Type[Any]] = {
+    cls.__name__: cls
+    for cls in (
+        Curve, Link, Processes, Edge, Unit, LinkProfile, Stopped, Intercept, Toxic, Kill, Restart,
+        InForce, Flow, LinkSeen, Process, ProcessesSeen, EdgeSeen, Exercised, Snapshot,
+    )
+}  # fmt: skip
+
+
+class Undecodable(ValueError):
+    """Data that names no type of this module, or fields that the type does not have."""
+
+    code: ClassVar[str] = "HX701"
+
+
+def encode(value: Any) -> Any:
+    """Plain JSON data: a dataclass becomes its fields plus `type`; tuples become lists."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {"type": type(value).__name__, **fields}
+    if isinstance(value, (list, tuple)):
+        return [encode(item) for item in value]
+    if isinstance(value, dict):
+        return {key: encode(item) for key, item in value.items()}
+    return value
+
+
+def decode(data: Any) -> Any:
+    """The inverse of `encode`. Raises `Undecodable`."""
+    if isinstance(data, list):
+        return tuple(decode(item) for item in data)
+    if not isinstance(data, dict):
+        return data
+    if "type" not in data:
+        return {key: decode(item) for key, item in data.items()}
+    cls = _TYPES.get(data["type"])
+    if cls is None:
+        raise Undecodable("no type %r" % (data["type"],))
+    try:
+        return cls(**{key: decode(item) for key, item in data.items() if key != "type"})
+    except TypeError as error:
+        raise Undecodable(str(error)) from None

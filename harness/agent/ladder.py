@@ -1,0 +1,86 @@
+"""Which mechanism carries out what: for each kind of resource, the first here that works.
+
+A mechanism is registered by its place in `LADDER`: `module:Class`, by falling fidelity. It is a
+class without arguments that does what `Mechanism` says; it is made once for the agent, and once
+more, in a fresh process, by the reaper, which takes back with nothing but the snapshot. It raises
+`protocol.Failed` (or `TargetGone`) with a message for people. Its methods run in threads of a pool
+that live as long as the agent, so that children tied to their parent thread (PDEATHSIG) do too;
+`make` and `act` come one at a time for each resource, `measure` and `exercised` at any time.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, Dict, Optional, Protocol, Tuple, Type
+
+from harness.agent.effects import Edge, Exercised, InForce, Link, Processes, Seen, Snapshot
+from harness.agent.protocol import Failed
+
+LADDER: Dict[Type[Any], Tuple[str, ...]] = {
+    Link: ("harness.mechanisms.wire:Wire",),
+    Processes: ("harness.mechanisms.signals:Signals",),
+    Edge: ("harness.mechanisms.proxy:Proxy",),
+}
+
+
+class Mechanism(Protocol):
+    """One operating-system way to make an effect true. One with acts has `act(resource, act)`."""
+
+    name: str
+
+    def works(self) -> str:
+        """Why it does not work here, or empty."""
+        ...
+
+    def snapshot(self, resource: Any) -> Snapshot: ...
+
+    def make(self, resource: Any, snapshot: Snapshot, effects: Tuple[InForce, ...]) -> None: ...
+
+    def measure(self, resource: Any, effect: Any, for_s: float) -> Seen: ...
+
+    def exercised(self, resource: Any, effect_id: str) -> Exercised: ...
+
+
+class Ladder:
+    """The mechanisms of one process, made when they are first asked for."""
+
+    def __init__(self, rungs: Dict[Type[Any], Tuple[str, ...]]) -> None:
+        self._rungs = rungs
+        self._made: Dict[str, Mechanism] = {}
+
+    def choose(self, resource: Any) -> Mechanism:
+        """The first that works; raises `Failed` with the reasons of all when none does."""
+        reasons = []
+        for place in self._rungs.get(type(resource), ()):
+            reason, mechanism = self._try(place)
+            if mechanism is not None and not reason:
+                return mechanism
+            reasons.append("{}: {}".format(place.rpartition(".")[2], reason))
+        kind = type(resource).__name__.lower()
+        raise Failed("nothing here can change a {} ({})".format(kind, "; ".join(reasons)))
+
+    def named(self, resource: Any, name: str) -> Mechanism:
+        """The mechanism that took a snapshot: it takes back, whatever else would work now."""
+        for place in self._rungs.get(type(resource), ()):
+            mechanism = self._try(place)[1]
+            if mechanism is not None and mechanism.name == name:
+                return mechanism
+        raise Failed(f"no mechanism {name!r} for a {type(resource).__name__.lower()}")
+
+    def working(self) -> Dict[str, str]:
+        """For each kind of resource the name of its mechanism, or why there is none."""
+        answers = {}
+        for kind, places in self._rungs.items():
+            tried = [self._try(place) for place in places]
+            good = [m.name for reason, m in tried if m is not None and not reason]
+            answers[kind.__name__] = good[0] if good else "; ".join(reason for reason, _ in tried)
+        return answers
+
+    def _try(self, place: str) -> Tuple[str, Optional[Mechanism]]:
+        try:
+            if place not in self._made:
+                module, _, name = place.partition(":")
+                self._made[place] = getattr(importlib.import_module(module), name)()
+            return self._made[place].works(), self._made[place]
+        except (ImportError, AttributeError, OSError) as error:
+            return f"{type(error).__name__}: {error}", None

@@ -1,0 +1,134 @@
+"""`python -m harness.agent.main --lease 5`: two processes, one that acts and one that takes back.
+
+The process that is started becomes the reaper; it forks the agent, which answers requests on
+stdin and stdout. Caveat: neither ends on SIGINT, SIGTERM or SIGHUP of the reaper: the end of
+stdin ends both, everything taken back, and the last words are the reaper's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Iterator, List, Optional, Tuple
+
+from harness.agent.ladder import LADDER, Ladder
+from harness.agent.protocol import (
+    FAREWELL,
+    Answer,
+    Malformed,
+    Request,
+    failure_of,
+    line_of,
+    request_of,
+)
+from harness.agent.reaper import Reaper
+from harness.agent.service import Service
+from harness.agent.trust import Trustee
+from harness.mechanisms.namespaces import adopt_orphans
+
+_TICK_S = 0.1
+_THREADS = 32
+_LEFT_BEHIND = 5
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    parser = argparse.ArgumentParser(description="Carries out effects, on a lease.")
+    parser.add_argument("--lease", type=float, default=5.0, help="seconds (default: 5)")
+    lease_s = parser.parse_args(arguments).lease
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    with contextlib.suppress(OSError):  # it leads a session already
+        os.setsid()
+    adopt_orphans()
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    child = os.fork()
+    if child == 0:
+        ours.close()
+        serve(theirs, lease_s)
+    theirs.close()
+    return reap(ours, child)
+
+
+def reap(line: socket.socket, agent: int) -> int:
+    """Be the reaper: watch, take back, say so."""
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # stdin is the agent's alone
+    reaper = Reaper(Ladder(LADDER), line, agent)
+    reaper.watch()
+    entrusted = reaper.entrusted
+    left = reaper.take_back()
+    with contextlib.suppress(OSError):
+        os.write(1, line_of(Answer(FAREWELL, {"taken_back": entrusted, "left_behind": left})))
+    return _LEFT_BEHIND if left else 0
+
+
+def serve(line: socket.socket, lease_s: float) -> None:
+    """Be the agent until stdin ends; never returns."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    status = 1
+    try:
+        service = Service(Ladder(LADDER), Trustee(line), lease_s)
+        answers(service, os.getppid())
+        status = _LEFT_BEHIND if service.close("its client has gone") else 0
+    finally:
+        # Threads of the pool may still be measuring; waiting for them would only delay the end.
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def answers(service: Service, reaper: int) -> None:
+    """Answer every line of stdin, each in a thread of the pool, until it ends."""
+    pool = ThreadPoolExecutor(_THREADS)
+    lock = threading.Lock()
+
+    def answer(request: Request) -> None:
+        try:
+            said = Answer(request.id, service.carry_out(request))
+        except Exception as error:
+            said = failure_of(request.id, error)
+        with lock:
+            _write(line_of(said))
+
+    for line in _lines(service, reaper):
+        try:
+            request = request_of(line)
+        except Malformed as error:
+            sys.stderr.write(f"{error}\n")
+            continue
+        pool.submit(answer, request)
+
+
+def _lines(service: Service, reaper: int) -> Iterator[bytes]:
+    """Lines of stdin as they come; between them the lease is looked at."""
+    rest = b""
+    while True:
+        if select.select([0], [], [], _TICK_S)[0]:
+            read = os.read(0, 1 << 16)
+            if not read:
+                return
+            lines, rest = _split(rest + read)
+            yield from lines
+        service.expire_when_due()
+        if os.getppid() != reaper:
+            service.close("its reaper is gone")
+
+
+def _split(data: bytes) -> Tuple[List[bytes], bytes]:
+    *lines, rest = data.split(b"\n")
+    return lines, rest
+
+
+def _write(data: bytes) -> None:
+    with contextlib.suppress(OSError):  # nobody listens: stdin ends, too
+        while data:
+            data = data[os.write(1, data) :]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

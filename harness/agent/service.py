@@ -1,0 +1,183 @@
+"""The agent's half that serves: one request in, one answer out, under a lease.
+
+What it holds is taken back when the lease runs out and when its client goes. Every
+resource's receipt is with the reaper before the resource is first changed, so that taking back
+needs nothing of this process. Caveat: the lease begins with the first `make`, `act` or `renew`;
+an agent that has changed nothing has nothing to lose.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, Tuple
+
+from harness.agent.effects import Act, Exercised, InForce, Resource, Seen, Snapshot
+from harness.agent.ladder import Ladder, Mechanism
+from harness.agent.protocol import VERSION, Failed, Request
+from harness.agent.trust import Receipt, Trustee
+
+#: How long taking back waits for a change of the same resource that is under way.
+PATIENCE_S = 5.0
+
+
+@dataclass
+class _Holding:
+    """One resource as this run changed it. `lock` is held while it changes."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    generation: int = -1
+    held: bool = False
+    snapshot: Snapshot = field(default_factory=lambda: Snapshot(""))
+
+
+class Service:
+    """Carries out requests; `expire_when_due` is to be called often by the reading loop."""
+
+    def __init__(self, ladder: Ladder, trustee: Trustee, lease_s: float) -> None:
+        self._ladder = ladder
+        self._trustee = trustee
+        self._lease_s = lease_s
+        self._until = 0.0
+        self._over = ""
+        self._holdings: Dict[Resource, _Holding] = {}
+        self._guard = threading.Lock()
+        self._ops: Dict[str, Callable[..., Any]] = {
+            op: getattr(self, "_" + op)
+            for op in (
+                "hello", "mechanism", "snapshot", "make", "act", "measure", "exercised", "renew",
+            )
+        }  # fmt: skip
+
+    def carry_out(self, request: Request) -> Any:
+        """The value to answer with; raises `Failed` or whatever a mechanism raised."""
+        if request.op not in self._ops:
+            raise Failed(f"no operation {request.op!r}")
+        return self._ops[request.op](**request.arguments)
+
+    def expire_when_due(self) -> None:
+        """Take everything back when the lease was not renewed in time."""
+        with self._guard:
+            due = not self._over and 0 < self._until < time.monotonic()
+            if due:
+                self._over = f"the lease was not renewed for {self._lease_s:g} s"
+        if due:
+            self.take_back()
+
+    def close(self, why: str) -> Tuple[str, ...]:
+        """Refuse what comes from now on, take everything back; what could not be taken back."""
+        with self._guard:
+            self._over = self._over or why
+        return self.take_back()
+
+    def take_back(self) -> Tuple[str, ...]:
+        """Everything held, the last first. What could not be, in words; the reaper keeps those."""
+        with self._guard:
+            resources = list(self._holdings.items())
+        return tuple(filter(None, (self._give_back(r, h) for r, h in reversed(resources))))
+
+    # ------------------------------------------------------------ operations
+
+    def _hello(self) -> Dict[str, Any]:
+        return {"version": VERSION, "pid": os.getpid(), "mechanisms": self._ladder.working()}
+
+    def _mechanism(self, resource: Resource) -> str:
+        return self._ladder.choose(resource).name
+
+    def _snapshot(self, resource: Resource) -> Snapshot:
+        return self._ladder.choose(resource).snapshot(resource)
+
+    def _make(
+        self, resource: Resource, receipt: str, generation: int,
+        snapshot: Snapshot, effects: Tuple[InForce, ...],
+    ) -> None:  # fmt: skip
+        mechanism = self._ladder.named(resource, snapshot.mechanism)
+        holding = self._holding(resource)
+        with holding.lock:
+            if generation < holding.generation:
+                raise Failed(
+                    f"generation {generation} of {resource.target} is over, "
+                    f"it has seen {holding.generation}"
+                )
+            holding.generation = generation
+            if effects:
+                self._hold(holding, Receipt(receipt, resource, snapshot))
+            mechanism.make(resource, snapshot, effects)
+            if not effects:
+                self._let_go(resource, holding)
+
+    def _act(self, resource: Resource, receipt: str, act: Act) -> Seen:
+        self._begin(receipt)
+        mechanism = self._ladder.choose(resource)
+        with self._holding(resource).lock:
+            self._check_lease()
+            return self._acting(mechanism)(resource, act)
+
+    def _measure(self, resource: Resource, effect: Any, for_s: float) -> Seen:
+        return self._ladder.choose(resource).measure(resource, effect, for_s)
+
+    def _exercised(self, resource: Resource, effect_id: str) -> Exercised:
+        return self._ladder.choose(resource).exercised(resource, effect_id)
+
+    def _renew(self) -> None:
+        self._check_lease()
+        self._prolong()
+
+    # ------------------------------------------------------------ the lease and the trustee
+
+    def _hold(self, holding: _Holding, receipt: Receipt) -> None:
+        """Before anything is changed: is the lease good, and could the reaper take it back?"""
+        self._begin(receipt.id)
+        self._check_lease()
+        if not holding.held:
+            self._trustee.entrust(receipt)
+        holding.held, holding.snapshot = True, receipt.snapshot
+
+    def _let_go(self, resource: Resource, holding: _Holding) -> None:
+        if holding.held:
+            self._trustee.drop(resource)
+        holding.held = False
+
+    def _begin(self, receipt: str) -> None:
+        if not receipt:
+            raise Failed("nothing is changed without a receipt")
+        if not self._until:
+            self._prolong()
+
+    def _prolong(self) -> None:
+        with self._guard:
+            self._until = time.monotonic() + self._lease_s
+        self._trustee.renew(self._until)
+
+    def _check_lease(self) -> None:
+        self.expire_when_due()
+        if self._over:
+            raise Failed(f"refused: {self._over}; everything was taken back")
+
+    def _holding(self, resource: Resource) -> _Holding:
+        with self._guard:
+            return self._holdings.setdefault(resource, _Holding())
+
+    def _give_back(self, resource: Resource, holding: _Holding) -> str:
+        if not holding.lock.acquire(timeout=PATIENCE_S):
+            return f"{resource.target}: a change of it is still under way"
+        try:
+            if holding.held:
+                mechanism = self._ladder.named(resource, holding.snapshot.mechanism)
+                mechanism.make(resource, holding.snapshot, ())
+                self._let_go(resource, holding)
+        except Exception as error:
+            return f"{resource.target}: {error}"
+        finally:
+            holding.lock.release()
+        return ""
+
+    @staticmethod
+    def _acting(mechanism: Mechanism) -> Callable[[Any, Act], Seen]:
+        act: Any = getattr(mechanism, "act", None)
+        if act is None:
+            raise Failed(f"{mechanism.name} has no acts")
+        found: Callable[[Any, Act], Seen] = act
+        return found

@@ -1,0 +1,116 @@
+"""What a target can offer to a fault: small protocols, each over one kind of resource.
+
+A fault names the protocol that it needs; a substrate says which of its targets offer it and as
+which resources; a mechanism of the agent (or the substrate itself) carries it out. There is one
+verb for changing anything, `make`: idempotent, and with no effects it means the snapshot.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, TypeVar
+
+from harness.agent.effects import (
+    Act,
+    Edge,
+    Effect,
+    Exercised,
+    InForce,
+    Link,
+    Processes,
+    Resource,
+    Seen,
+    Snapshot,
+    Unit,
+)
+
+R = TypeVar("R", contravariant=True)
+
+
+class Conditions(Protocol[R]):
+    """Makes conditions true by desired state, and sees from elsewhere whether they are."""
+
+    def snapshot(self, resource: R) -> Snapshot:
+        """The settings now: only keys that `make` may write."""
+        ...
+
+    def make(self, resource: R, snapshot: Snapshot, effects: tuple[InForce, ...]) -> None:
+        """Make these effects, and no others, true."""
+        ...
+
+    def measure(self, resource: R, effect: Effect | Act | None, for_s: float) -> Seen:
+        """Look for about `for_s` seconds from another vantage point, with probes that match the
+        effect's filter."""
+        ...
+
+    def exercised(self, resource: R, effect_id: str) -> Exercised:
+        """How much of the system's own traffic has met the effect so far."""
+        ...
+
+
+class Links(Conditions[Link], Protocol):
+    """Packets to and from the target can be delayed, lost, limited, changed or cut."""
+
+    resource = Link
+
+
+class Signals(Conditions[Processes], Protocol):
+    """The target's processes can be stopped, continued and killed."""
+
+    resource = Processes
+
+    def act(self, resource: Processes, act: Act) -> Seen: ...
+
+
+class Edges(Conditions[Edge], Protocol):
+    """TCP connections from a caller to a dependency can run through our proxy."""
+
+    resource = Edge
+
+
+class Units(Protocol):
+    """The substrate can restart the target, and knows whether it is up."""
+
+    resource = Unit
+
+    def act(self, resource: Unit, act: Act) -> Seen: ...
+
+    def measure(self, resource: Unit, effect: Effect | Act | None, for_s: float) -> Seen: ...
+
+
+class Hands(Protocol):
+    """All of a world's capabilities behind one set of verbs, over a distance: what the run holds.
+
+    Every call has a timeout and raises `HandsError`. `make` with a generation lower than the last
+    one is refused; a call that was not answered counts as made. `receipt` names the journal's
+    line that was fsynced before.
+    """
+
+    def mechanism(self, resource: Resource) -> str:
+        """The name of what will carry this out: chosen once, by the ladder."""
+        ...
+
+    def snapshot(self, resource: Resource) -> Snapshot: ...
+
+    def make(
+        self, resource: Resource, receipt: str, generation: int,
+        snapshot: Snapshot, effects: tuple[InForce, ...],
+    ) -> None: ...  # fmt: skip
+
+    def act(self, resource: Resource, receipt: str, act: Act) -> Seen: ...
+
+    def measure(self, resource: Resource, effect: Effect | Act | None, for_s: float) -> Seen: ...
+
+    def exercised(self, resource: Resource, effect_id: str) -> Exercised: ...
+
+    def renew(self) -> None:
+        """Prolong the lease by its length (5 s). Raises `HandsError` when it was lost."""
+        ...
+
+
+class HandsError(Exception):
+    """The other side refused, failed, or did not answer. `lost`: nobody is there any more."""
+
+    def __init__(self, message: str, *, lost: bool = False, target_gone: bool = False) -> None:
+        super().__init__(message)
+        self.lost = lost
+        self.target_gone = target_gone

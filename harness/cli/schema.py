@@ -1,0 +1,34 @@
+"""`harness schema`: the file format for editors. `schemas/` holds the same, kept by a test."""
+
+from __future__ import annotations
+
+import json
+from typing import cast
+
+import click
+
+from harness.experiment import schema as schemas
+from harness.experiment.timeline import FaultModel
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(["experiment", "system"]), default="experiment")
+def schema(kind: str) -> None:
+    r"""Print the JSON schema (2020-12) of a kind of file.
+
+    \b
+    harness schema experiment > experiment.schema.json
+    # yaml-language-server: $schema=experiment.schema.json
+    """
+    click.echo(schema_text(kind), nl=False)
+
+
+def schema_text(kind: str) -> str:
+    from harness.faults import registry  # noqa: PLC0415  all faults: not for --help
+
+    if kind == "system":
+        made = schemas.system_schema()
+    else:
+        faults = (registry.find(name) for name in registry.names())
+        made = schemas.experiment_schema(cast("FaultModel", fault) for fault in faults if fault)
+    return json.dumps(made, indent=1, ensure_ascii=False) + "\n"

@@ -1,0 +1,177 @@
+"""An experiment and a system as frozen values: what a person wrote, read and checked.
+
+`source.load_experiment` makes these from YAML. Only shapes live here; what the words mean for a
+run is decided above (plan, verdict). A fault's own fields are a model of `harness.faults`, which
+this room does not know: it arrives as an opaque frozen value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.units import Duration, Rate, Varying
+
+
+@dataclass(frozen=True)
+class Metadata:
+    name: str
+    owner: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """When work is due. `counts` is tasks or requests, `rate` per second, `poisson` seeded."""
+
+    counts: str
+    rate: Varying[Rate]
+    poisson: bool = False
+
+
+@dataclass(frozen=True)
+class Load:
+    """Who asks for what: `users` is a Locust file, `entry` the service (or host) they go to."""
+
+    users: Path
+    entry: str
+    arrivals: Arrivals
+    warmup: Duration = Duration(0)
+    timeout: Duration = Duration(10)
+    workers: int = 1
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Where:
+    """What a fault acts on, as written: a `target`, or an edge `origin` -> `to`; how many (`pick`).
+
+    A reference is a service (`api`), a replica (`api-0`) or a zone (`zone/a`). `pick` is all, one,
+    a number or a percentage.
+    """
+
+    target: str = ""
+    origin: str = ""
+    to: str = ""
+    pick: str = "all"
+
+    def __str__(self) -> str:
+        return self.target or f"{self.origin}->{self.to}"
+
+
+@dataclass(frozen=True)
+class Intervention:
+    """One line of the timeline. `at` counts from the end of the warm-up; `lasts` is None for an
+    event. `fault` is the fault's own frozen model, `line` its place in the file."""
+
+    id: str
+    kind: str
+    at: Duration
+    lasts: Duration | None
+    where: Where
+    fault: Any
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Objective:
+    """One line to hold, parsed. `text` is the line as written.
+
+    indicator: availability, errors, latency, throughput, recovery; `quantile` for latency (0.99);
+    `name` of the request, or empty; `journeys` counts tasks instead of requests.
+    `op` is one of < <= > >=; `limit` in base units (seconds, share, per second).
+    window: baseline, during, after, while, or empty (from the first fault to the end); `window_id`
+    an intervention, or empty for all. `confidence` 0 means: a count of this run.
+    """
+
+    text: str
+    indicator: str
+    op: str
+    limit: float
+    quantile: float = 0.0
+    name: str = ""
+    journeys: bool = False
+    window: str = ""
+    window_id: str = ""
+    confidence: float = 0.0
+    severity: str = "fail"
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Abort:
+    """`errors > 50% for 3s`: judged on live measurements."""
+
+    text: str
+    indicator: str
+    op: str
+    limit: float
+    quantile: float
+    lasts: Duration
+
+
+@dataclass(frozen=True)
+class Guard:
+    """`blast_radius` maps services, replicas, zones to the most that may be touched."""
+
+    aborts: tuple[Abort, ...] = ()
+    blast_radius: tuple[tuple[str, int], ...] = ()
+    max_duration: Duration = Duration(3600)
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service of a local system. Exactly one of `run`, `attach_*` or `upstream` is set."""
+
+    name: str
+    run: str = ""
+    port: int = 0
+    ready: str = ""
+    calls: tuple[str, ...] = ()
+    replicas: int = 1
+    zones: tuple[str, ...] = ()
+    restart_after: Duration | None = None
+    env: tuple[tuple[str, str], ...] = ()
+    attach_pid: int = 0
+    attach_port: int = 0
+    url: str = ""
+    upstream: str = ""
+    proxy: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class System:
+    """What is under test. `directory` is where commands run and relative paths start."""
+
+    metadata: Metadata
+    services: tuple[Service, ...]
+    path: Path
+    directory: Path
+
+    @property
+    def attached(self) -> bool:
+        return any(not service.run for service in self.services)
+
+    def service(self, name: str) -> Service | None:
+        return next((service for service in self.services if service.name == name), None)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    metadata: Metadata
+    hypothesis: str
+    system: System
+    load: Load | None
+    timeline: tuple[Intervention, ...]
+    objectives: tuple[Objective, ...]
+    guard: Guard
+    path: Path
+    text: str
+    variables: tuple[tuple[str, str], ...] = ()
+    duration: Duration | None = None
+    settle: Duration | None = None
+    sources: tuple[Path, ...] = field(default=())
+    #: Values from the environment, to be redacted wherever something is written.
+    secrets: tuple[str, ...] = field(default=(), repr=False)

@@ -1,0 +1,283 @@
+"""Which keys stand where in a file, with their meaning: read by the loader, the schema, the docs.
+
+A `Shape` is a mapping with known keys. `schema` of a key is its JSON Schema, or the shape below it.
+`later` are keys that the design has and this version does not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+Schema = dict[str, Any]
+
+VARIABLE = {"type": "string", "pattern": r"\$\("}
+TEXT: Schema = {"type": "string"}
+QUANTITY: Schema = {"type": "string"}
+INTEGER: Schema = {"anyOf": [{"type": "integer", "minimum": 0}, VARIABLE]}
+FLAG: Schema = {"anyOf": [{"type": "boolean"}, VARIABLE]}
+NAME: Schema = {"type": "string", "pattern": r"^[a-z]([a-z0-9-]*[a-z0-9])?$"}
+NAMES: Schema = {"type": "array", "items": NAME}
+WORDS: Schema = {"type": "object", "additionalProperties": {"type": ["string", "number"]}}
+SCALARS: Schema = {
+    "type": "object",
+    "additionalProperties": {"type": ["string", "number", "boolean"]},
+}
+CURVE: Schema = {
+    "anyOf": [
+        {"type": "string"},
+        {
+            "type": "object",
+            "properties": {"ramp": {"type": "string"}, "over": {"type": "string"}},
+            "required": ["ramp", "over"],
+            "additionalProperties": False,
+        },
+        {
+            "type": "object",
+            "properties": {
+                "step": {"type": "array", "items": {"type": "string"}},
+                "every": {"type": "string"},
+            },
+            "required": ["step", "every"],
+            "additionalProperties": False,
+        },
+    ]
+}
+
+
+@dataclass(frozen=True)
+class Key:
+    name: str
+    about: str
+    schema: Schema | Shape
+    example: Any = None
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A mapping. `name` completes "… of NAME" in messages."""
+
+    name: str
+    about: str
+    keys: tuple[Key, ...]
+    later: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(key.name for key in self.keys)
+
+
+METADATA = Shape(
+    "metadata",
+    "What it is called, and by whom it is kept.",
+    (
+        Key("name", "lower-case letters, digits and hyphens", NAME, "checkout", required=True),
+        Key("owner", "a team or a person", TEXT, "payments"),
+        Key("labels", "to choose experiments by", WORDS, {"tier": "pr"}),
+    ),
+)
+
+ARRIVALS = Shape(
+    "arrivals",
+    "When work is due: an open loop, whatever the system answers.",
+    (
+        Key("tasks", "tasks of the users per second, or a curve", CURVE, "200/s"),
+        Key("requests", "requests per second, or a curve", CURVE, "200/s"),
+        Key("poisson", "at random intervals, from the seed; else evenly spaced", FLAG, True),
+    ),
+    {"trace": "arrivals from a file", "closed": "closed loops"},
+)
+
+LOAD = Shape(
+    "load",
+    "Who asks for what, and how often.",
+    (
+        Key("users", "a file with ordinary Locust users", TEXT, "shopper.py", required=True),
+        Key("entry", "the service that they go to", TEXT, "web", required=True),
+        Key("arrivals", ARRIVALS.about, ARRIVALS, {"tasks": "200/s"}, required=True),
+        Key("warmup", "sent and recorded, in no window; times count from its end", QUANTITY, "5s"),
+        Key("timeout", "later is a failure; counts from when it was due", QUANTITY, "1s"),
+        Key("workers", "load processes", INTEGER, 1),
+        Key("headers", "sent with every request", WORDS, {"X-Tenant": "chaos"}),
+    ),
+    {
+        "requests": "load without Locust users",
+        "closed": "closed loops",
+        "trace": "arrivals from a file",
+    },
+)
+
+OBJECTIVE = Shape(
+    "an objective",
+    "One line to hold, and how much it matters.",
+    (
+        Key("objective", "the line", TEXT, "errors < 0.1%", required=True),
+        Key("severity", "warn reports without failing", {"enum": ["fail", "warn"]}, "warn"),
+    ),
+)
+
+BLAST_RADIUS = Shape(
+    "blast_radius",
+    "The most that faults may touch.",
+    (
+        Key("services", "how many services", INTEGER, 1),
+        Key("replicas", "how many replicas", INTEGER, 1),
+        Key("zones", "how many zones", INTEGER, 1),
+    ),
+)
+
+GUARD = Shape(
+    "guard",
+    "When to stop, and how far faults may reach.",
+    (
+        Key(
+            "abort",
+            "a condition on live measurements that ends the run, or a list of them",
+            {"anyOf": [TEXT, {"type": "array", "items": TEXT}]},
+            "errors > 50% for 3s",
+        ),
+        Key("blast_radius", BLAST_RADIUS.about, BLAST_RADIUS, {"services": 1}),
+        Key("max_duration", "the run ends then, whatever it does", QUANTITY, "10min"),
+    ),
+)
+
+INTERVENTION = Shape(
+    "the timeline",
+    "One disturbance: a fault, where it acts and when.",
+    (
+        Key("id", "what objectives call it", NAME, "slow-db", required=True),
+        Key("at", "begins so long after the warm-up", QUANTITY, "8s", required=True),
+        Key("for", "a condition lasts so long; events take none", QUANTITY, "15s"),
+        Key("fault", "see `harness list faults`", TEXT, "network.latency", required=True),
+        Key("target", "a service, a replica (api-0), a zone (zone/a) or client", TEXT, "api"),
+        Key("from", "the caller, of a fault between two", TEXT, "api"),
+        Key("to", "whom it calls", TEXT, "database"),
+        Key(
+            "pick",
+            "how many of the target's replicas: all, one, 2, 50%",
+            {"anyOf": [{"type": "integer", "minimum": 1}, TEXT]},
+            "one",
+        ),
+    ),
+)
+
+_TIMELINE = {"type": "array", "items": {"$ref": "#/$defs/intervention"}}
+_OBJECTIVES = {"type": "array", "items": {"anyOf": [TEXT, {"$ref": "#/$defs/objective"}]}}
+
+EXPERIMENT_SPEC = Shape(
+    "spec",
+    "What should survive what.",
+    (
+        Key("hypothesis", "one sentence that the run can refute", TEXT, required=True),
+        Key("vars", "values for $(name); --set changes them", SCALARS, {"rate": "200/s"}),
+        Key("system", "the System file", TEXT, "../scenarios/checkout/system.yaml", required=True),
+        Key("load", LOAD.about, LOAD),
+        Key("timeline", "the disturbances", _TIMELINE),
+        Key(
+            "objectives",
+            "lines to hold; [] explores",
+            _OBJECTIVES,
+            ["errors < 0.1%"],
+            required=True,
+        ),
+        Key("guard", GUARD.about, GUARD),
+        Key("duration", "how long, where the timeline does not say", QUANTITY, "20s"),
+        Key("settle", "how long to watch after the last fault", QUANTITY, "10s"),
+    ),
+    {
+        "repeat": "repetitions",
+        "probes": "probes",
+        "steady_state": "objectives with `baseline` say that",
+    },
+)
+
+
+def _document(kind: str, about: str, spec: Shape) -> Shape:
+    return Shape(
+        f"a file of kind {kind}",
+        about,
+        (
+            Key("apiVersion", "the version of the format", {"const": "harness/v1"}, required=True),
+            Key("kind", "what the file is", {"const": kind}, required=True),
+            Key("metadata", METADATA.about, METADATA, required=True),
+            Key("spec", spec.about, spec, required=True),
+        ),
+    )
+
+
+EXPERIMENT = _document("Experiment", "What should survive what.", EXPERIMENT_SPEC)
+
+RESTART = Shape(
+    "restart",
+    "When the service ends by itself.",
+    (Key("after", "started again so much later", QUANTITY, "1s", required=True),),
+)
+
+ATTACH = Shape(
+    "attach",
+    "A process that runs on this machine already.",
+    (
+        Key("port", "the one that listens there", INTEGER, 8080),
+        Key("pid", "this one", INTEGER, 4711),
+    ),
+)
+
+SERVICE = Shape(
+    "a service",
+    "One service, whatever number of replicas it has.",
+    (
+        Key("run", "the command; $(port), $(database.host) …", TEXT, "python -m shop $(port)"),
+        Key("port", "where it listens", INTEGER, 8080),
+        Key("ready", "tcp, or a path that answers 2xx when it is ready", TEXT, "/health"),
+        Key("calls", "services that it calls", NAMES, ["database"]),
+        Key("replicas", "how many of it", INTEGER, 2),
+        Key("zones", "where the replicas live, in turn", NAMES, ["a", "b"]),
+        Key(
+            "restart",
+            "when it ends by itself: never, or {after: 1s}",
+            {
+                "anyOf": [
+                    {"const": "never"},
+                    {
+                        "type": "object",
+                        "properties": {"after": QUANTITY},
+                        "required": ["after"],
+                        "additionalProperties": False,
+                    },
+                ]
+            },
+            {"after": "1s"},
+        ),
+        Key("env", "its environment, besides PATH and HOME", WORDS, {"LOG_LEVEL": "info"}),
+        Key("attach", ATTACH.about, ATTACH, {"port": 8080}),
+        Key("url", "where the load reaches an attached service", TEXT, "http://127.0.0.1:8080"),
+        Key("upstream", "host:port of a service that runs elsewhere", TEXT, "127.0.0.1:6379"),
+        Key("proxy", "host:port where callers find our proxy to it", TEXT, "127.0.0.1:26379"),
+    ),
+    {"workload": "the kubernetes substrate", "external": "the kubernetes substrate"},
+)
+
+SYSTEM_SPEC = Shape(
+    "spec",
+    "What is under test.",
+    (
+        Key(
+            "services",
+            "by name",
+            {
+                "type": "object",
+                "minProperties": 1,
+                "propertyNames": NAME,
+                "additionalProperties": {"$ref": "#/$defs/service"},
+            },
+            required=True,
+        ),
+    ),
+    {"kubernetes": "the kubernetes substrate"},
+)
+
+SYSTEM = _document("System", "What is under test, and where it lives.", SYSTEM_SPEC)
+
+#: Kinds of file that the design has and this version does not.
+LATER_KINDS = ("ReliabilityTargets", "GameDay")

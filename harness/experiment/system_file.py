@@ -1,0 +1,208 @@
+"""Reads a System file: services, and how each of them is there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from harness.experiment import codes, shapes
+from harness.experiment.documents import open_document, read_metadata
+from harness.experiment.fields import Fields, mapping, plain_name
+from harness.experiment.model import Metadata, Service, System
+from harness.experiment.problems import Problems, did_you_mean
+from harness.experiment.targets import CLIENT
+from harness.experiment.tree import Entry, Node
+from harness.units import Duration
+
+_ADDRESS = re.compile(r"[^\s:/]+:\d{1,5}")
+_REFERENCE = re.compile(r"\$\(([^()]*)\)")
+_OWN = ("port", "name", "zone", "data")
+_MAX_SERVICES = 100
+
+
+def load_system(path: Path) -> System:
+    """The system of a file. Raises `InvalidFile` with all problems."""
+    problems = Problems()
+    system = read_system(path, problems)
+    problems.finish()
+    return system
+
+
+def read_system(path: Path, problems: Problems) -> System:
+    """As `load_system`, but reports only: what comes back has stand-ins where there were any."""
+    root = open_document(path, shapes.SYSTEM, problems)
+    metadata = read_metadata(root) if root else Metadata("")
+    spec = root.below("spec", shapes.SYSTEM_SPEC) if root else None
+    node = spec.node_of("services") if spec else None
+    services = _services(node, problems) if node else ()
+    return System(metadata, services, path, path.parent)
+
+
+def _services(node: Node, problems: Problems) -> tuple[Service, ...]:
+    entries = mapping(node, "services", problems)
+    if isinstance(node.data, dict) and not 0 < len(entries) <= _MAX_SERVICES:
+        said = f"a system has 1 to {_MAX_SERVICES} services"
+        problems.add(node.place, codes.INCOMPLETE, said)
+    services = tuple(_service(entry, problems) for entry in entries.values())
+    _check_together(entries, services, problems)
+    return services
+
+
+def _service(entry: Entry, problems: Problems) -> Service:
+    name = plain_name(entry.key, "a service's name", problems)
+    fields = Fields(entry.value, shapes.SERVICE, problems)
+    attach = fields.below("attach", shapes.ATTACH)
+    service = Service(
+        name=name,
+        run=fields.text("run"),
+        port=fields.integer("port", 0, highest=65535),
+        ready=_ready(fields),
+        calls=fields.names("calls"),
+        replicas=fields.integer("replicas", 1, highest=64),
+        zones=fields.names("zones"),
+        restart_after=_restart(fields),
+        env=fields.pairs("env"),
+        attach_pid=attach.integer("pid", 0, highest=2**22) if attach else 0,
+        attach_port=attach.integer("port", 0, highest=65535) if attach else 0,
+        url=_url(fields),
+        upstream=_address(fields, "upstream"),
+        proxy=_address(fields, "proxy"),
+        line=entry.key.place.line,
+    )
+    _check_form(entry, fields, service, attach, problems)
+    return service
+
+
+def _ready(fields: Fields) -> str:
+    ready, node = fields.text("ready"), fields.node_of("ready")
+    if node is None or not ready:
+        return ready
+    if ready != "tcp" and not ready.startswith("/"):
+        said = f"ready is tcp or a path like /health, not {ready!r}"
+        fields.problems.add(node.place, codes.CHOICE, said)
+    elif not fields.has("port"):
+        said = "ready asks on the service's port, and there is none"
+        fields.problems.add(node.place, codes.INCOMPLETE, said, "add port")
+    return ready
+
+
+def _restart(fields: Fields) -> Duration | None:
+    node = fields.node_of("restart")
+    if node is None or node.raw == "never":
+        return None
+    if node.is_scalar:
+        said = f"restart is never or {{after: 1s}}, not {node.raw}"
+        fields.problems.add(node.place, codes.CHOICE, said)
+        return None
+    return Fields(node, shapes.RESTART, fields.problems).duration("after")
+
+
+def _url(fields: Fields) -> str:
+    url, node = fields.text("url"), fields.node_of("url")
+    if node and url and not re.fullmatch(r"https?://[^\s/]+(/\S*)?", url):
+        said = f"url is like http://127.0.0.1:8080, not {url!r}"
+        fields.problems.add(node.place, codes.CHOICE, said)
+    return url
+
+
+def _address(fields: Fields, key: str) -> str:
+    address, node = fields.text(key), fields.node_of(key)
+    if node and address and not _ADDRESS.fullmatch(address):
+        said = f"{key} is like 127.0.0.1:6379, not {address!r}"
+        fields.problems.add(node.place, codes.CHOICE, said)
+    return address
+
+
+def _check_form(
+    entry: Entry, fields: Fields, service: Service, attach: Fields | None, problems: Problems
+) -> None:
+    forms = [form for form in ("run", "attach", "upstream") if fields.has(form)]
+    if len(forms) > 1:
+        said = f"{service.name} has {' and '.join(forms)}: choose one"
+        problems.add(entry.key.place, codes.FORM, said)
+    elif not forms and not any(e.key.raw in shapes.SERVICE.later for e in fields.unknown()):
+        said = f"{service.name} has none of run, attach, upstream"
+        hint = f'for example run: "python -m {service.name.replace("-", "_")}"'
+        problems.add(entry.key.place, codes.FORM, said, hint)
+    if attach and bool(service.attach_pid) == bool(service.attach_port):
+        problems.add(attach.node.place, codes.FORM, "attach takes either port or pid")
+
+
+def _check_together(
+    entries: dict[str, Entry], services: tuple[Service, ...], problems: Problems
+) -> None:
+    """What can only be judged when all services are known."""
+    by_name = {service.name: service for service in services}
+    _check_names(entries, services, problems)
+    if len({bool(service.run) for service in services}) > 1:
+        odd = next(service for service in services if not service.run)
+        said = f"{odd.name} is not started by us, others are: a system lives in one place"
+        problems.add(entries[odd.name].key.place, codes.FORM, said)
+    for entry in entries.values():
+        if isinstance(entry.value.data, dict):
+            _check_calls(entry, by_name, problems)
+            _check_references(entry, by_name, problems)
+
+
+def _check_names(
+    entries: dict[str, Entry], services: tuple[Service, ...], problems: Problems
+) -> None:
+    taken = {f"{s.name}-{i}": s.name for s in services if s.replicas > 1 for i in range(s.replicas)}
+    for name, entry in entries.items():
+        if name == CLIENT:
+            said = "client is the host that the load lives on; choose another name"
+            problems.add(entry.key.place, codes.NAME, said)
+        if name in taken:
+            said = f"{name} is also a replica of {taken[name]}; choose another name"
+            problems.add(entry.key.place, codes.NAME, said)
+
+
+def _check_calls(entry: Entry, by_name: dict[str, Service], problems: Problems) -> None:
+    assert isinstance(entry.value.data, dict)
+    calls = entry.value.data.get("calls")
+    items = calls.value.data if calls else ()
+    for item in items if isinstance(items, tuple) else ():
+        if item.raw == entry.key.raw:
+            problems.add(item.place, codes.TARGET, f"{item.raw} calls itself")
+        elif item.raw and item.raw not in by_name:
+            hint = did_you_mean(item.raw, by_name, "services")
+            problems.add(item.place, codes.TARGET, f"there is no service {item.raw!r}", hint)
+
+
+def _check_references(entry: Entry, by_name: dict[str, Service], problems: Problems) -> None:
+    """`$(database.host)` in `run` and `env` must mean something."""
+    assert isinstance(entry.value.data, dict)
+    own = by_name[entry.key.raw]
+    for node in _texts(entry.value.data):
+        for match in _REFERENCE.finditer(node.raw):
+            wrong_reference = _judge_reference(match[1].strip(), own, by_name)
+            if wrong_reference:
+                said, hint = wrong_reference
+                problems.add(node.at(match.start()), codes.REFERENCE, said, hint)
+
+
+def _texts(service: dict[str, Entry]) -> list[Node]:
+    env = service["env"].value.data if "env" in service else {}
+    values = [e.value for e in env.values()] if isinstance(env, dict) else []
+    return [*([service["run"].value] if "run" in service else []), *values]
+
+
+def _judge_reference(
+    reference: str, own: Service, by_name: dict[str, Service]
+) -> tuple[str, str] | None:
+    name, dot, what = reference.partition(".")
+    if not dot:
+        if name not in _OWN:
+            known = [*_OWN, *(f"{n}.host" for n in by_name)]
+            return f"$({name}) means nothing here", did_you_mean(name, known, "references")
+        if name == "port" and not own.port:
+            return f"$(port): {own.name} has no port", "add port"
+        return None
+    if name not in by_name:
+        hint = did_you_mean(name, by_name, "services")
+        return f"$({reference}): there is no service {name!r}", hint
+    if what not in ("host", "port"):
+        return f"$({reference}): a service has host and port", f"$({name}.host), $({name}.port)"
+    if what == "port" and not by_name[name].port:
+        return f"$({reference}): {name} has no port", f"add port to {name}"
+    return None

@@ -1,0 +1,55 @@
+"""The hosts of a world, as seen from inside it: namespaces by name, each with its address."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, Optional, Tuple
+
+from harness.mechanisms.namespaces import identity, inside
+from harness.mechanisms.netlink import Netlink
+
+
+@dataclass(frozen=True)
+class Host:
+    """`mac` is that of `device`, the network card which has the address."""
+
+    name: str
+    netns: str
+    address: str
+    device: str
+    mac: bytes
+
+
+_known: Dict[Tuple[str, Optional[int]], Host] = {}
+
+
+def hosts_beside(netns: str) -> Tuple[Host, ...]:
+    """All hosts whose namespaces stand in the same directory, by name."""
+    found = (host_at(str(path)) for path in sorted(Path(netns).parent.iterdir()))
+    return tuple(host for host in found if host is not None)
+
+
+def host_at(netns: str) -> Optional[Host]:
+    """The host of that namespace, None where there is none."""
+    key = (netns, identity(netns))
+    if key not in _known:
+        try:
+            found = inside(netns, lambda: _host(netns))
+        except OSError:
+            return None
+        if found is None:
+            return None
+        _known[key] = found
+    return _known[key]
+
+
+def _host(netns: str) -> Optional[Host]:
+    with Netlink() as net:
+        cards = {device.index: device for device in net.devices() if device.name != "lo"}
+        for address in net.addresses():
+            card = cards.get(address.index)
+            if card is not None:
+                mac = bytes.fromhex(card.mac.replace(":", ""))
+                return Host(Path(netns).name, netns, address.address, card.name, mac)
+    return None

@@ -1,0 +1,78 @@
+"""Packet sockets of the witness: frames out, and in with the kernel's own time of arrival."""
+
+from __future__ import annotations
+
+import ctypes
+import socket
+import struct
+import time
+from typing import Iterator, List, NamedTuple, Tuple
+
+from harness.agent.effects import PROBE_PORTS
+from harness.mechanisms.hosts import Host
+from harness.mechanisms.namespaces import inside
+from harness.mechanisms.packets import ICMP, TCP
+from harness.mechanisms.probe_packets import MARK
+
+_ETH_P_IP = 0x0800
+_SO_ATTACH_FILTER, _SO_TIMESTAMPNS = 26, 35
+_SNAP = 2048
+_BUFFER = 4 << 20
+
+_LDH, _LDB, _JEQ, _JGE, _RET = 0x28, 0x30, 0x15, 0x35, 0x06
+#: Classic BPF: marked packets, ICMP, and TCP to a probe's port (bytes counted from the Ethernet
+#: header); the rest of a busy host's traffic never wakes us.
+_ONLY_PROBES = (
+    (_LDH, 0, 0, 18), (_JEQ, 6, 0, MARK),
+    (_LDB, 0, 0, 23), (_JEQ, 4, 0, ICMP), (_JEQ, 0, 4, TCP),
+    (_LDH, 0, 0, 36), (_JGE, 0, 2, PROBE_PORTS[0]), (_JGE, 1, 0, PROBE_PORTS[-1] + 1),
+    (_RET, 0, 0, _SNAP), (_RET, 0, 0, 0),
+)  # fmt: skip
+
+
+class Arrival(NamedTuple):
+    """`at` is monotonic seconds, `size` the frame's bytes, of which `frame` holds the first."""
+
+    at: float
+    size: int
+    frame: bytes
+
+
+def open_at(host: Host, everything: bool = False) -> socket.socket:
+    """On the host's network card; hears probes only, or `everything` that is IPv4."""
+    return inside(host.netns, lambda: _open(host.device, everything))
+
+
+def _open(device: str, everything: bool) -> socket.socket:
+    found = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)  # deaf until it is bound
+    if not everything:
+        program = b"".join(struct.pack("=HBBI", *instruction) for instruction in _ONLY_PROBES)
+        held = ctypes.create_string_buffer(program)
+        address = struct.pack("@HP", len(_ONLY_PROBES), ctypes.addressof(held))
+        found.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, address)
+    found.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+    for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+        found.setsockopt(socket.SOL_SOCKET, option, _BUFFER)
+    found.bind((device, _ETH_P_IP))
+    found.setblocking(False)
+    return found
+
+
+def arrivals(heard: socket.socket, most: int = 256) -> Iterator[Arrival]:
+    """What has come in by now."""
+    for _ in range(most):
+        try:
+            frame, extra, _flags, _from = heard.recvmsg(_SNAP, 64)
+        except OSError:  # nothing more, or the host is gone
+            return
+        yield Arrival(_monotonic(extra), len(frame), frame)
+
+
+def _monotonic(extra: List[Tuple[int, int, bytes]]) -> float:
+    """The kernel stamps wall time; both clocks are read here, so a step of it hits one packet."""
+    now, wall = time.monotonic(), time.time()
+    for level, kind, data in extra:
+        if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS:
+            seconds, nanoseconds = struct.unpack_from("@qq", data)
+            return now - (wall - float(seconds) - float(nanoseconds) * 1e-9)
+    return now

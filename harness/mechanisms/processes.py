@@ -1,0 +1,104 @@
+"""Finds the processes of a target in /proc, and signals exactly those.
+
+A target in a world is everything in its network namespace that lives in another user namespace
+than ours: our proxy and probes are there too, but in ours. An attached target is one pid, with its
+descendants. A process is known by pid and start time, and signalled through a pidfd, so that a pid
+that was given to somebody else is never hit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, List, Optional, Tuple
+
+from harness.agent.effects import Process, Processes
+from harness.mechanisms.namespaces import identity
+
+_DEAD = "ZX"
+
+
+@dataclass(frozen=True)
+class _Stat:
+    process: Process
+    parent: int
+
+
+def find(target: Processes) -> Tuple[Process, ...]:
+    """Those that live now, by pid."""
+    found = _in_namespace(target.netns) if target.netns else _family(target.pid, target.start)
+    return tuple(sorted(found, key=lambda process: process.pid))
+
+
+def send(process: Process, number: signal.Signals) -> bool:
+    """Signal it; false when it is gone."""
+    try:
+        fd = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        return False
+    try:
+        now = _stat(process.pid)
+        if now is None or now.process.start != process.start:
+            return False
+        signal.pidfd_send_signal(fd, number)
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(fd)
+    return True
+
+
+def is_alive(process: Process) -> bool:
+    now = _stat(process.pid)
+    return now is not None and now.process.start == process.start
+
+
+def name_of(process: Process) -> str:
+    """Pid and start, as snapshots hold it."""
+    return f"{process.pid}:{process.start}"
+
+
+def _in_namespace(netns: str) -> List[Process]:
+    inode, ours = identity(netns), identity("/proc/self/ns/user")
+    if inode is None:
+        return []
+    return [
+        stat.process
+        for pid in _pids()
+        if identity(f"/proc/{pid}/ns/net") == inode
+        and identity(f"/proc/{pid}/ns/user") not in (ours, None)
+        and (stat := _stat(pid)) is not None
+    ]
+
+
+def _family(pid: int, start: int) -> List[Process]:
+    first = _stat(pid)
+    if first is None or first.process.start != start:
+        return []
+    children: Dict[int, List[_Stat]] = {}
+    for other in _pids():
+        stat = _stat(other)
+        if stat is not None:
+            children.setdefault(stat.parent, []).append(stat)
+    found = [first]
+    for one in found:  # grows while it is walked
+        found.extend(children.get(one.process.pid, ()))
+    return [stat.process for stat in found]
+
+
+def _pids() -> List[int]:
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+
+
+def _stat(pid: int) -> Optional[_Stat]:
+    """None when it is dead, also when nobody has waited for it yet."""
+    with contextlib.suppress(OSError):
+        text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+        command = text[text.index("(") + 1 : text.rindex(")")]
+        fields = text[text.rindex(")") + 2 :].split()
+        if fields[0] not in _DEAD:
+            return _Stat(Process(pid, int(fields[19]), fields[0], command), int(fields[1]))
+    return None

@@ -1,0 +1,206 @@
+"""The witness of an edge: connections of our own to the real address, from the caller's place.
+
+They go through the real redirect and the real toxics and come back, because the proxy knows them
+by their source port and echoes them. One is opened for each look, one is kept open from look to
+look: a toxic that misses connections that live already shows as a difference between the two.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import socket
+import struct
+import threading
+import time
+from dataclasses import dataclass
+from typing import Callable, List, Optional
+
+from harness.agent.effects import PROBE_PORTS, Edge, EdgeSeen
+from harness.agent.protocol import Failed
+from harness.mechanisms.namespaces import inside
+
+_PINGS = 5  # in each look
+_NONCE = struct.Struct("!8sQ")
+_MAGIC = b"hxprobe\n"
+
+
+@dataclass(frozen=True)
+class Answer:
+    outcome: str
+    round_trip: float = 0.0
+
+
+class Probe:
+    """One connection. After an outcome that is not ok or timeout it is over, and says so again."""
+
+    def __init__(self, edge: Edge, address: str, within_s: float) -> None:
+        self._sent = 0
+        self._socket: Optional[socket.socket] = None
+        self.over = ""
+        begun = time.monotonic()
+        try:
+            self._socket = inside(edge.netns, lambda: connect(address, edge.port, within_s))
+        except OSError as error:
+            self.over = _outcome(error)
+        self.connect_s = time.monotonic() - begun
+
+    @property
+    def port(self) -> int:
+        return int(self._socket.getsockname()[1]) if self._socket else 0
+
+    def close(self) -> None:
+        if self._socket:
+            self._socket.close()
+
+    def died(self) -> bool:
+        """Whether it is over, or has ended since we looked last."""
+        if self.over or self._socket is None:
+            return True
+        try:
+            self._socket.settimeout(0)
+            return self._socket.recv(1, socket.MSG_PEEK) == b""
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+    def pings(self, for_s: float, patience_s: float) -> Answer:
+        """The median round trip of a few over that time; ends with the first that fails."""
+        begun = time.monotonic()
+        trips: List[float] = []
+        for beat in range(_PINGS):
+            ahead_s = begun + beat * for_s / _PINGS - time.monotonic()
+            if ahead_s < -for_s / _PINGS:
+                continue  # the one before took this one's time
+            time.sleep(max(0.0, ahead_s))
+            one = self._ping(patience_s)
+            if one.outcome != "ok":
+                return one
+            trips.append(one.round_trip)
+        return Answer("ok", sorted(trips)[len(trips) // 2])
+
+    def _ping(self, patience_s: float) -> Answer:
+        if self.over or self._socket is None:
+            return Answer(self.over)
+        self._sent += 1
+        begun = time.monotonic()
+        try:
+            self._socket.settimeout(patience_s)
+            self._socket.sendall(_NONCE.pack(_MAGIC, self._sent))
+            outcome = self._hear(self._socket, begun + patience_s)
+        except OSError as error:
+            outcome = _outcome(error)
+        if outcome not in ("ok", "timeout"):
+            self.over = outcome
+        return Answer(outcome, time.monotonic() - begun)
+
+    def _hear(self, heard: socket.socket, until: float) -> str:
+        """Read up to our last question; earlier ones may come back late."""
+        number = 0
+        while number != self._sent:
+            data = b""
+            while len(data) < _NONCE.size:
+                heard.settimeout(max(0.001, until - time.monotonic()))
+                more = heard.recv(_NONCE.size - len(data))
+                if not more:
+                    return "closed"
+                data += more
+            magic, number = _NONCE.unpack(data)
+            if magic != _MAGIC:
+                return "bypassed"
+        return "ok"
+
+
+class Witness:
+    """The probes of one edge; one look at a time."""
+
+    def __init__(self, edge: Edge, reached: Callable[[int], bool]) -> None:
+        self._edge, self._reached = edge, reached
+        self._turn = threading.Lock()
+        self._looks = 0
+        self._retry = False
+        self._old = self._open(edge.upstreams[0], 1.0)
+
+    def changed(self) -> None:
+        """The toxics have changed: an old connection that had ended before may be opened again."""
+        self._retry = bool(self._old.over)
+
+    def look(self, for_s: float, patience_s: float, calm: bool) -> EdgeSeen:
+        """`calm`: nothing in force breaks connections, so that a broken one may be replaced."""
+        with self._turn:
+            if self._retry or (calm and self._old.died()):
+                self._reopen()
+            begin = time.monotonic()
+            new: List[Answer] = []
+            thread = threading.Thread(
+                target=lambda: new.append(self._new(for_s, patience_s)), daemon=True
+            )
+            thread.start()
+            old = self._old.pings(for_s, patience_s)
+            thread.join()
+            return EdgeSeen(
+                begin, time.monotonic(), new[0].outcome, new[0].round_trip,
+                old.outcome, old.round_trip,
+            )  # fmt: skip
+
+    def close(self) -> None:
+        self._old.close()
+
+    def _reopen(self) -> None:
+        self._retry = False
+        fresh = self._open(self._edge.upstreams[0], 1.0)
+        if fresh.over in ("", "bypassed"):
+            self._old.close()
+            self._old = fresh
+
+    def _new(self, for_s: float, patience_s: float) -> Answer:
+        """Each look to the next address: a redirect that misses one of them shows."""
+        self._looks += 1
+        address = self._edge.upstreams[self._looks % len(self._edge.upstreams)]
+        with contextlib.closing(self._open(address, patience_s)) as probe:
+            return probe.pings(for_s, patience_s)
+
+    def _open(self, address: str, within_s: float) -> Probe:
+        """A real server shall not get our bytes: a probe that does not come through is over."""
+        probe = Probe(self._edge, address, within_s)
+        if not probe.over and not self._came_through(probe.port):
+            probe.over = "bypassed"
+        return probe
+
+    def _came_through(self, port: int) -> bool:
+        try:
+            return self._reached(port)
+        except Failed:
+            return False
+
+
+def connect(address: str, port: int, within_s: float) -> socket.socket:
+    """A connection from one of our probe ports; it leaves no TIME_WAIT behind."""
+    for from_port in random.sample(PROBE_PORTS, len(PROBE_PORTS)):
+        probe = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            probe.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            probe.settimeout(within_s)
+            probe.bind(("", from_port))
+        except OSError:
+            probe.close()
+            continue
+        try:
+            probe.connect((address, port))
+        except BaseException:
+            probe.close()
+            raise
+        return probe
+    raise OSError("all probe ports are in use")
+
+
+def _outcome(error: OSError) -> str:
+    if isinstance(error, socket.timeout):
+        return "timeout"
+    if isinstance(error, ConnectionRefusedError):
+        return "refused"
+    if isinstance(error, ConnectionError):
+        return "reset"
+    return "timeout"

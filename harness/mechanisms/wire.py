@@ -1,0 +1,271 @@
+"""Link faults in user space: while a link has effects, a relay stands between it and the bridge.
+
+The host's port is shut and the relay's stub is opened in its place; changed effects are told to
+the relay that runs; without effects the relay lets go of what it holds and the port is opened
+again. Needs no privilege and no kernel module. Caveat: in Python a packet costs some microseconds,
+so a link under a fault carries about 100,000 a second at most.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Dict, Optional, Tuple
+
+import harness
+from harness.agent.effects import Exercised, InForce, Link, LinkProfile, LinkSeen, Snapshot, encode
+from harness.agent.protocol import Failed, TargetGone
+from harness.mechanisms.bridge import OPEN, SHUT, Bridge
+from harness.mechanisms.namespaces import offloads_off
+from harness.mechanisms.probes import Prober
+
+_ANSWER_S = 2.0
+_START_S = 10.0
+_END_S = 1.0
+_LARGEST = 1 << 16
+
+
+class Wire:
+    """The mechanism of `Link` where we own the bridge."""
+
+    name = "wire"
+
+    def __init__(self) -> None:
+        self._spliced: Dict[Link, _Splice] = {}
+        self._counts: Dict[Tuple[Link, str], int] = {}
+        self._guard = threading.Lock()
+        self._prober = Prober()
+
+    def works(self) -> str:
+        try:
+            socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0).close()
+        except OSError as error:
+            return f"no packet sockets: {error.strerror}"
+        return ""
+
+    def snapshot(self, link: Link) -> Snapshot:
+        """How the port was before us; while we hold it, what we saw then."""
+        splice = self._splice(link)
+        with splice.lock:
+            if splice.snapshot is not None:
+                return splice.snapshot
+            return _look(link)
+
+    def make(self, link: Link, snapshot: Snapshot, effects: Tuple[InForce, ...]) -> None:
+        splice = self._splice(link)
+        with splice.lock:
+            if not effects:
+                self._take_out(link, splice, snapshot)
+                return
+            if splice.relay is not None and not splice.relay.alive:
+                self._take_out(link, splice, snapshot)
+            if splice.relay is not None:
+                splice.slowest_s = max(splice.slowest_s, slowest(effects))
+                splice.relay.tell({"effects": encode(effects)})
+                return
+            splice.snapshot, splice.slowest_s = snapshot, slowest(effects)
+            for effect in effects:
+                self._counts.pop((link, effect.id), None)
+            self._put_in(link, splice, snapshot, effects)
+
+    def measure(self, link: Link, effect: LinkProfile, for_s: float) -> LinkSeen:
+        with self._guard:
+            splices = list(self._spliced.values())
+        return self._prober.look(link, effect, for_s, sum(splice.slowest_s for splice in splices))
+
+    def exercised(self, link: Link, effect_id: str) -> Exercised:
+        splice = self._splice(link)
+        relay = splice.relay
+        if relay is not None and relay.alive:
+            self._keep(link, relay.tell({}))
+        return Exercised(self._counts.get((link, effect_id), 0), "packets")
+
+    # ------------------------------------------------------------ in and out
+
+    def _put_in(
+        self, link: Link, splice: _Splice, snapshot: Snapshot, effects: Tuple[InForce, ...]
+    ) -> None:
+        with Bridge() as net:
+            if net.device(link.port) is None:
+                raise TargetGone(f"{link.target}: its port {link.port} is gone")
+            stub, inner = stubs(link)
+            if net.device(stub) is not None:
+                net.delete(stub)  # of a make that was killed halfway
+            add_stub(net, stub, inner, snapshot.settings["master"])
+            relay = splice.relay = RelayProcess(link.port, inner)
+            relay.tell({"effects": encode(effects)})
+            net.swap(opens=stub, shuts=link.port)
+        watch = threading.Thread(target=self._watch, args=(link, splice, relay), daemon=True)
+        watch.start()
+
+    def _take_out(self, link: Link, splice: _Splice, snapshot: Snapshot) -> None:
+        """The port first, then the relay: whatever state either is in."""
+        relay, splice.relay = splice.relay, None
+        if relay is not None and relay.alive:
+            with contextlib.suppress(Failed):  # it hangs: what it held is lost with it
+                self._keep(link, relay.tell({"effects": []}))
+        put_back(link, snapshot)
+        splice.snapshot, splice.slowest_s = None, 0.0
+        if relay is not None:
+            relay.end()
+
+    def _watch(self, link: Link, splice: _Splice, relay: RelayProcess) -> None:
+        """A relay that died on its own leaves the host cut off: put the port back at once.
+
+        The effects are then not true any more, which the witness sees.
+        """
+        relay.wait()
+        with splice.lock:
+            if splice.relay is relay and splice.snapshot is not None:
+                with contextlib.suppress(OSError, Failed):  # it is taken back once more at the end
+                    put_back(link, splice.snapshot)
+
+    # ------------------------------------------------------------ helpers
+
+    def _splice(self, link: Link) -> _Splice:
+        with self._guard:
+            return self._spliced.setdefault(link, _Splice())
+
+    def _keep(self, link: Link, answer: Dict[str, Any]) -> None:
+        for effect_id, count in answer.get("counts", {}).items():
+            self._counts[link, effect_id] = count
+
+
+@dataclass
+class _Splice:
+    """What we did to one link; `snapshot` is set from before the change until after its end."""
+
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    relay: Optional[RelayProcess] = None
+    snapshot: Optional[Snapshot] = None
+    slowest_s: float = 0.0
+
+
+class RelayProcess:
+    """A running relay and the line to it."""
+
+    def __init__(self, port: str, inner: str) -> None:
+        self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._lock = threading.Lock()
+        root = str(Path(harness.__file__).parent.parent)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-S", "-m", "harness.mechanisms.wire_relay",
+                 port, inner, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                env={**os.environ, "PYTHONPATH": root},
+            )  # fmt: skip
+        self._line.settimeout(_START_S)
+        try:
+            self._hear()
+        except Failed:
+            self.end()
+            raise
+        self._line.settimeout(_ANSWER_S)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def tell(self, message: Dict[str, Any]) -> Dict[str, Any]:
+        """Its counts; raises `Failed` when it does not answer."""
+        with self._lock:
+            try:
+                self._line.send(json.dumps(message).encode())
+            except OSError as error:
+                raise Failed(f"the relay is gone: {error.strerror}") from None
+            return self._hear()
+
+    def wait(self) -> None:
+        self._process.wait()
+
+    def end(self) -> None:
+        self._process.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_END_S)
+        self._line.close()
+
+    def _hear(self) -> Dict[str, Any]:
+        try:
+            packet = self._line.recv(_LARGEST)
+        except OSError as error:
+            raise Failed(f"the relay does not answer: {error}") from None
+        if not packet:
+            raise Failed("the relay has died")
+        answer: Dict[str, Any] = json.loads(packet)
+        return answer
+
+
+# ---------------------------------------------------------------- the bridge
+
+
+def _look(link: Link) -> Snapshot:
+    if not link.port:
+        raise Failed(f"{link.target} has no port of a bridge of ours")
+    with Bridge() as net:
+        if net.device(link.port) is None:
+            raise TargetGone(f"{link.target}: its port {link.port} is gone")
+        stub = stubs(link)[0]
+        return Snapshot(
+            Wire.name,
+            {
+                "master": net.master(link.port),
+                "state": str(net.state(link.port)),
+                "stub": stub if net.device(stub) else "",
+            },
+        )
+
+
+def stubs(link: Link) -> Tuple[str, str]:
+    """Both ends of the cable between the bridge and the relay, named after the port."""
+    return f"{link.port[-13:]}~b", f"{link.port[-13:]}~r"
+
+
+def add_stub(net: Bridge, stub: str, inner: str, master: str) -> None:
+    """A port for the relay, shut; `inner` is the relay's end."""
+    net.add_veth(stub, inner)
+    offloads_off(inner)
+    for device in (stub, inner):
+        quiet = Path(f"/proc/sys/net/ipv6/conf/{device}/disable_ipv6")
+        with contextlib.suppress(OSError):  # or it greets its neighbours once, in IPv6
+            quiet.write_text("1")
+    net.answer_no_arp(inner)
+    net.set_master(stub, master)
+    net.up(stub)
+    net.up(inner)
+    for device in (stub, inner):
+        net.wait_until_it_carries(device)
+    net.set_state(stub, SHUT)
+
+
+def put_back(link: Link, snapshot: Snapshot) -> None:
+    """Open the port, take the stub away. Does nothing that is done already."""
+    state = int(snapshot.settings.get("state", OPEN))
+    stub = stubs(link)[0]
+    with Bridge() as net:
+        left, port = net.device(stub) is not None, net.device(link.port) is not None
+        if left and port:
+            net.swap(opens=link.port, shuts=stub, state=state)
+        elif port and net.state(link.port) != state:
+            net.set_state(link.port, state)
+        if left:
+            net.delete(stub)
+
+
+def slowest(effects: Tuple[InForce, ...]) -> float:
+    """The longest that these hold a packet, in seconds."""
+    profiles = [e.effect for e in effects if isinstance(e.effect, LinkProfile)]
+    delays = sum(p.delay.peak + p.jitter for p in profiles if p.delay is not None)
+    queues = sum(0.2 for p in profiles if p.rate is not None)
+    return delays + queues + sum(p.hold for p in profiles)

@@ -1,0 +1,116 @@
+"""The run directory: everything about one run, and the contract between injecting and judging.
+
+    experiment.yaml   the file as it was read          plan.json      what was to be done
+    journal.jsonl     what was done, step by step       facts.json     seed, epoch, versions, system
+    recording.N.bin   one row a request, worker N       load.N.jsonl   the worker's own state
+    log.jsonl         our own log                       services/      the system's logs
+    report.*          renderings
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.agent.effects import decode, encode
+from harness.clock import Epoch
+from harness.experiment.model import Abort, Objective
+from harness.record.journal import Step, read
+from harness.record.plan import LoadPlan, Plan, PlannedEffect
+from harness.units import Duration
+
+
+@dataclass(frozen=True)
+class Facts:
+    """`epoch.mono_ns` is the end of the warm-up: second 0 of the run (before: its start)."""
+
+    epoch: Epoch
+    started: str
+    versions: dict[str, str]
+    machine: dict[str, str]
+
+
+class RunDirectory:
+    """Paths and whole-file reads and writes; the journal and recordings are written elsewhere."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def journal(self) -> Path:
+        return self.path / "journal.jsonl"
+
+    @property
+    def recordings(self) -> tuple[Path, ...]:
+        return tuple(sorted(self.path.glob("recording.*.bin")))
+
+    @property
+    def services(self) -> Path:
+        return self.path / "services"
+
+    def steps(self) -> tuple[Step, ...]:
+        return read(self.journal)
+
+    def write_plan(self, plan: Plan) -> None:
+        self._write("plan.json", plan_to_json(plan))
+
+    def plan(self) -> Plan:
+        return plan_from_json(json.loads((self.path / "plan.json").read_text()))
+
+    def write_facts(self, facts: Facts) -> None:
+        self._write("facts.json", dataclasses.asdict(facts))
+
+    def facts(self) -> Facts:
+        data = json.loads((self.path / "facts.json").read_text())
+        return Facts(**{**data, "epoch": Epoch(**data["epoch"])})
+
+    def _write(self, name: str, data: Any) -> None:
+        """Whole or not at all, and on disk before it returns."""
+        draft = self.path / f".{name}.new"
+        with draft.open("w", encoding="utf-8") as file:
+            json.dump(data, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(self.path / name)
+
+
+def plan_to_json(plan: Plan) -> dict[str, Any]:
+    """A plan as JSON data, its effects as `agent.effects.encode` writes them."""
+    data = {f.name: getattr(plan, f.name) for f in dataclasses.fields(plan)}
+    data["effects"] = [_fields(effect) for effect in plan.effects]
+    for key in ("objectives", "aborts"):
+        data[key] = [dataclasses.asdict(item) for item in data[key]]
+    data["load"] = dataclasses.asdict(plan.load) if plan.load else None
+    return data
+
+
+def plan_from_json(data: dict[str, Any]) -> Plan:
+    return Plan(**{
+        **data,
+        "effects": tuple(PlannedEffect(**_decoded(item)) for item in data["effects"]),
+        "objectives": tuple(Objective(**item) for item in data["objectives"]),
+        "aborts": tuple(Abort(**{**a, "lasts": Duration(a["lasts"])}) for a in data["aborts"]),
+        "load": load_from_json(data["load"]) if data["load"] else None,
+        "variables": _pairs(data["variables"]),
+        "warnings": tuple(data["warnings"]),
+    })  # fmt: skip
+
+
+def load_from_json(data: dict[str, Any]) -> LoadPlan:
+    return LoadPlan(**{**data, "rate": _pairs(data["rate"]), "headers": _pairs(data["headers"])})
+
+
+def _pairs(data: Any) -> tuple[Any, ...]:
+    return tuple(tuple(pair) for pair in data)
+
+
+def _fields(effect: PlannedEffect) -> dict[str, Any]:
+    return {f.name: encode(getattr(effect, f.name)) for f in dataclasses.fields(effect)}
+
+
+def _decoded(data: dict[str, Any]) -> dict[str, Any]:
+    return {key: decode(value) for key, value in data.items()}

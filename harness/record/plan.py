@@ -1,0 +1,85 @@
+"""A plan: exactly what a run will do, decided before anything happens. Written to plan.json."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.agent.effects import Act, Effect, Resource
+from harness.experiment.model import Abort, Objective
+
+
+@dataclass(frozen=True)
+class PlannedEffect:
+    """One fault at one target.
+
+    `id` is unique in the run (`slow-db/api-0->database`), `intervention` the timeline's id. `at`
+    and `lasts` in seconds from the end of the warm-up; an event lasts 0. `prepare` effects are made
+    before the baseline and taken back after the last window. `follows` says whether newcomers of
+    the target are treated too. `says` tells a person what will be done.
+    """
+
+    id: str
+    intervention: str
+    kind: str
+    target: str
+    resource: Resource
+    does: Effect | Act
+    event: bool
+    at: float
+    lasts: float
+    mechanism: str
+    says: str
+    prepare: bool = False
+
+
+@dataclass(frozen=True)
+class LoadPlan:
+    """What the load processes get. Times in seconds, `rate` as curve points per second."""
+
+    users: str
+    entry: str
+    url: str
+    counts: str
+    rate: tuple[tuple[float, float], ...]
+    rate_smooth: bool
+    poisson: bool
+    seed: int
+    warmup: float
+    duration: float
+    timeout: float
+    workers: int
+    headers: tuple[tuple[str, str], ...]
+    run_id: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`duration` is from the end of the warm-up to the end of the load, settle included."""
+
+    run_id: str
+    name: str
+    hypothesis: str
+    seed: int
+    experiment: str
+    system: str
+    substrate: str
+    effects: tuple[PlannedEffect, ...]
+    objectives: tuple[Objective, ...]
+    aborts: tuple[Abort, ...]
+    load: LoadPlan | None
+    warmup: float
+    duration: float
+    settle: float
+    max_duration: float
+    variables: tuple[tuple[str, str], ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def effect(self, id: str) -> PlannedEffect:
+        return next(effect for effect in self.effects if effect.id == id)
+
+    def of(self, intervention: str) -> tuple[PlannedEffect, ...]:
+        return tuple(e for e in self.effects if e.intervention == intervention)
+
+    @property
+    def interventions(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(e.intervention for e in self.effects if not e.prepare))

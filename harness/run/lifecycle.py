@@ -1,0 +1,189 @@
+"""The engine's words: what it is told (events) and what it asks for (commands).
+
+Times are seconds from the end of the warm-up. Commands of one answer are carried out in their
+order, and a `Write` that fails cancels those behind it: that is how a receipt is on disk before
+its effect. Every other command is answered by one `Done` or `Failed`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from harness.agent.effects import InForce, Resource, Snapshot
+from harness.record.journal import StepName
+
+
+class State(Enum):
+    """The life of one effect; drawn in ARCHITECTURE.md."""
+
+    PLANNED = "planned"
+    BEFORE = "looking before"
+    READY = "ready"
+    SNAPSHOT = "taking a snapshot"
+    INJECTING = "injecting"
+    HELD = "held"
+    REVERTING = "reverting"
+    CHECKING = "checking"
+    GONE = "gone"
+    TARGET_GONE = "target gone"
+    LEFT_BEHIND = "left behind"
+    SKIPPED = "skipped"
+
+
+ENDED = frozenset({State.GONE, State.TARGET_GONE, State.LEFT_BEHIND, State.SKIPPED})
+
+
+# ---------------------------------------------------------------- commands
+
+
+@dataclass(frozen=True)
+class Write:
+    """Append a step to the journal and fsync it."""
+
+    step: StepName
+    effect: str = ""
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TakeSnapshot:
+    effect: str
+
+
+@dataclass(frozen=True)
+class Make:
+    """Make `in_force`, and nothing else, true on the resource of `effect`."""
+
+    effect: str
+    receipt: str
+    generation: int
+    snapshot: Snapshot
+    in_force: tuple[InForce, ...]
+
+
+@dataclass(frozen=True)
+class Perform:
+    """Carry out the act of an event, once."""
+
+    effect: str
+    receipt: str
+
+
+@dataclass(frozen=True)
+class LookBefore:
+    effect: str
+
+
+@dataclass(frozen=True)
+class Look:
+    """Measure an effect in force, for at most `for_s` seconds."""
+
+    effect: str
+    for_s: float
+
+
+@dataclass(frozen=True)
+class CheckGone:
+    """See that nothing of the effect is left; compare with `snapshot` where it was the last."""
+
+    effect: str
+    snapshot: Snapshot | None
+
+
+@dataclass(frozen=True)
+class AskGate:
+    """May this intervention begin? `alone`: nothing else is in force, so the baseline must hold."""
+
+    intervention: str
+    alone: bool
+
+
+@dataclass(frozen=True)
+class StartLoad:
+    pass
+
+
+@dataclass(frozen=True)
+class StopLoad:
+    pass
+
+
+@dataclass(frozen=True)
+class Finish:
+    pass
+
+
+Command = (
+    Write | TakeSnapshot | Make | Perform | LookBefore | Look | CheckGone | AskGate
+    | StartLoad | StopLoad | Finish
+)  # fmt: skip
+
+
+# ---------------------------------------------------------------- events
+
+
+@dataclass(frozen=True)
+class Begin:
+    """The world is ready."""
+
+
+@dataclass(frozen=True)
+class Tick:
+    now: float
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command was carried out. `result`: a Snapshot for TakeSnapshot; for Look and CheckGone a
+    `Finding`; for AskGate the reason not to (empty: go).
+    """
+
+    command: Command
+    result: Any = None
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A command was not carried out, or nobody knows. `target_gone`: there is nothing to act on."""
+
+    command: Command
+    reason: str
+    target_gone: bool = False
+
+
+@dataclass(frozen=True)
+class Abort:
+    """Take everything back and end. `by`: person, guard, blind, lease, baseline, internal."""
+
+    reason: str
+    by: str
+
+
+Event = Begin | Tick | Done | Failed | Abort
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a look came to. `data` is what the journal keeps of it; `fine`: confirmed, or gone."""
+
+    fine: bool
+    reason: str = ""
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Holding:
+    """What the engine keeps of one resource: its receipt while any effect is on it."""
+
+    resource: Resource
+    receipt: str = ""
+    snapshot: Snapshot | None = None
+    generation: int = 0
+    in_force: tuple[InForce, ...] = ()
+    busy: bool = False
+    #: Changes that wait for the one under way: effect id and whether it comes or goes.
+    waiting: list[tuple[str, bool]] = field(default_factory=list)
+    #: What the outstanding `make` adds or takes.
+    change: tuple[str, bool] | None = None

@@ -1,0 +1,206 @@
+"""Carries out one engine command against a world's hands: the only file that touches targets.
+
+Each function blocks for a bounded time and answers with what the engine expects. Retries are
+tenacity's: three tries for a revert, none for an inject (an unanswered inject is taken back).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from tenacity import (
+    Retrying,
+    retry_if_exception,
+    stop_after_attempt,
+    stop_when_event_set,
+    wait_exponential,
+)
+from tenacity.nap import sleep_using_event
+
+from harness.agent.effects import (
+    Act,
+    Exercised,
+    InForce,
+    Processes,
+    Resource,
+    Seen,
+    Snapshot,
+    Unit,
+    encode,
+)
+from harness.capabilities import Hands, HandsError
+from harness.faults.fault import Fault, Held, Look
+from harness.record.plan import Plan, PlannedEffect
+from harness.record.witness import Witnessed
+from harness.run import lifecycle as go
+
+BEFORE_S = 0.8
+GONE_S = 0.4
+
+
+@dataclass
+class Watch:
+    """What was seen of one effect so far."""
+
+    before: Look | None = None
+    since: float = 0.0
+    looks: list[Look] = field(default_factory=list)
+    exercised: Exercised | None = None
+
+
+class Performer:
+    """Holds a plan's faults and what their witnesses saw; `perform` runs in a worker thread."""
+
+    def __init__(
+        self, plan: Plan, faults: dict[str, Fault], hands: Hands, epoch: Callable[[], float],
+        in_force: Callable[[], tuple[tuple[Resource, InForce], ...]],
+    ) -> None:  # fmt: skip
+        self._plan = plan
+        self._faults = faults
+        self._hands = hands
+        self._epoch = epoch
+        self._in_force = in_force
+        self._watches = {effect.id: Watch() for effect in plan.effects}
+        self._hurry = threading.Event()
+        self._closing = threading.Event()
+
+    def hurry(self) -> None:
+        """A second Ctrl-C: no more pauses between tries. Nothing is skipped."""
+        self._hurry.set()
+
+    def perform(self, command: go.Command) -> Any:
+        """The result for `Done`. Raises `HandsError` or what the fault's judgement raised."""
+        match command:
+            case go.TakeSnapshot(effect):
+                return self._hands.snapshot(self._plan.effect(effect).resource)
+            case go.Make():
+                return self._make(command)
+            case go.Perform(effect, receipt):
+                return self._act(self._plan.effect(effect), receipt)
+            case go.LookBefore(effect):
+                return self._look_before(self._plan.effect(effect))
+            case go.Look(effect, for_s):
+                return self._look(self._plan.effect(effect), for_s)
+            case go.CheckGone(effect, snapshot):
+                return self._check_gone(self._plan.effect(effect), snapshot)
+        raise AssertionError(command)
+
+    def judged(self, effect: PlannedEffect) -> tuple[Witnessed, ...]:
+        """The verdict of the witness over everything it saw."""
+        held = self._held(effect, self._watches[effect.id].looks)
+        return self._fault(effect).judge(held) if held.looks else ()
+
+    def exercised(self, effect: PlannedEffect) -> Exercised:
+        """The system's own traffic that met the effect, as last counted while it was on."""
+        return self._watches[effect.id].exercised or Exercised(0, "")
+
+    # ------------------------------------------------------------ one command each
+
+    def _make(self, command: go.Make) -> None:
+        effect = self._plan.effect(command.effect)
+        zero = self._epoch()
+        in_force = tuple(replace(e, since=e.since + zero) for e in command.in_force)
+        comes = any(e.id == effect.id for e in in_force)
+        if comes:
+            self._watches[effect.id].since = time.monotonic()
+        else:
+            self._count(effect)  # the mechanism forgets its counters with the effect
+        tries = self._retrying(1 if comes else 3)
+        tries(
+            self._hands.make, effect.resource, command.receipt, command.generation,
+            command.snapshot, in_force,
+        )  # fmt: skip
+
+    def _retrying(self, attempts: int) -> Retrying:
+        return Retrying(
+            stop=stop_after_attempt(attempts) | stop_when_event_set(self._closing),
+            wait=wait_exponential(multiplier=0.2, max=2),
+            retry=retry_if_exception(
+                lambda e: isinstance(e, HandsError) and not e.lost and not e.target_gone
+            ),
+            sleep=sleep_using_event(self._hurry),
+            reraise=True,
+        )
+
+    def _act(self, effect: PlannedEffect, receipt: str) -> go.Finding:
+        watch = self._watches[effect.id]
+        watch.since = time.monotonic()
+        seen = self._hands.act(effect.resource, receipt, _act_of(effect))
+        return self._found(effect, seen)
+
+    def _look_before(self, effect: PlannedEffect) -> go.Finding:
+        look = self._watches[effect.id].before = self._measure(effect, BEFORE_S)
+        return go.Finding(fine=True, data={"seen": encode(look.seen)})
+
+    def _look(self, effect: PlannedEffect, for_s: float) -> go.Finding:
+        if effect.event:
+            time.sleep(0.2)  # what an act leads to takes a moment; five looks fill a second
+        return self._found(effect, self._measure(effect, for_s))
+
+    def _found(self, effect: PlannedEffect, look: Look | Seen) -> go.Finding:
+        look = look if isinstance(look, Look) else Look(look)
+        self._watches[effect.id].looks.append(look)
+        self._count(effect)
+        alone = self._fault(effect).judge(self._held(effect, [look]))
+        fine = bool(alone) and all(w.confirmed is not False for w in alone)
+        data = {"seen": encode(look.seen), "witnessed": [asdict(w) for w in alone]}
+        return go.Finding(fine, data=data)
+
+    def _check_gone(self, effect: PlannedEffect, snapshot: Snapshot | None) -> go.Finding:
+        found: list[str] = []
+        if not effect.prepare:
+            after = self._measure(effect, GONE_S)
+            found.append(self._fault(effect).gone(self._held(effect, []), after))
+        if snapshot is not None:
+            found.append(_differs(snapshot, self._hands.snapshot(effect.resource)))
+        reason = "; ".join(filter(None, found))
+        return go.Finding(not reason, reason, {"reason": reason} if reason else {})
+
+    # ------------------------------------------------------------ helpers
+
+    def _count(self, effect: PlannedEffect) -> None:
+        with suppress(HandsError):  # a lost count shows as not exercised, it must not stop a revert
+            counted = self._hands.exercised(effect.resource, effect.id)
+            self._watches[effect.id].exercised = counted
+
+    def _measure(self, effect: PlannedEffect, for_s: float) -> Look:
+        others = tuple(pair for pair in self._in_force() if pair[1].id != effect.id)
+        zero = self._epoch()
+        seen = self._hands.measure(effect.resource, effect.does, for_s)
+        placed = tuple((r, replace(e, since=e.since + zero)) for r, e in others)
+        return Look(seen, placed)
+
+    def _held(self, effect: PlannedEffect, looks: list[Look]) -> Held:
+        watch = self._watches[effect.id]
+        assert watch.before is not None, "looked before"
+        return Held(effect.resource, watch.before, tuple(looks), watch.since)
+
+    def _fault(self, effect: PlannedEffect) -> Fault:
+        return self._faults[effect.intervention]
+
+
+def _act_of(effect: PlannedEffect) -> Act:
+    assert effect.event, "a condition has no act"
+    return effect.does  # type: ignore[return-value]
+
+
+def _differs(before: Snapshot, now: Snapshot) -> str:
+    """What is not as it was, in words; keys that appeared or went count."""
+    keys = sorted(set(before.settings) | set(now.settings))
+    changed = [key for key in keys if before.settings.get(key) != now.settings.get(key)]
+    return ", ".join(
+        f"{k} was {before.settings.get(k)!r}, is {now.settings.get(k)!r}" for k in changed
+    )
+
+
+def key(resource: Resource, world: str) -> str:
+    """What a lease on this resource is called, the same from every run of this machine."""
+    if isinstance(resource, Processes) and resource.pid:
+        return f"process {resource.pid} (started {resource.start})"
+    kind = "unit" if isinstance(resource, Unit) else type(resource).__name__.lower()
+    return f"{world} {kind} {resource.target}"

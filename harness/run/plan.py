@@ -1,0 +1,227 @@
+"""From an experiment to exactly what will be done. Pure: nothing is started, nothing is asked.
+
+Refused here (`Refused`, exit 2): selections that are empty, targets that cannot take their fault,
+a blast radius that is exceeded, objectives that no result could decide.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+
+from harness.agent.effects import Edge, Intercept, LinkProfile, Resource
+from harness.errors import Refused
+from harness.experiment.model import Experiment, Intervention, Load
+from harness.faults.fault import Condition, Event, Fault
+from harness.record.plan import LoadPlan, Plan, PlannedEffect
+from harness.substrates.substrate import Replica, Substrate, Topology
+
+RECOVERY_WINDOW_S = 5.0
+SETTLE_S = 5.0
+
+
+def make_plan(experiment: Experiment, substrate: Substrate, seed: int, run_id: str) -> Plan:
+    """The plan of a run. Every random choice comes from `seed`."""
+    if why := substrate.refuse(experiment.system):
+        raise Refused(why)
+    topology = substrate.topology(experiment.system)
+    chance = random.Random(seed)
+    effects = [
+        e for i in experiment.timeline for e in _place(i, experiment, substrate, topology, chance)
+    ]
+    _check_blast_radius(experiment, effects, topology)
+    settle = experiment.settle if experiment.settle is not None else _settle(experiment)
+    end = max((e.at + e.lasts for e in effects), default=0.0) + float(settle)
+    duration = max(end, float(experiment.duration or 0))
+    plan = Plan(
+        run_id=run_id, name=experiment.metadata.name, hypothesis=experiment.hypothesis, seed=seed,
+        experiment=str(experiment.path), system=str(experiment.system.path),
+        substrate=substrate.name, effects=(*_prepares(effects), *effects),
+        objectives=experiment.objectives, aborts=experiment.guard.aborts,
+        load=_load(experiment, experiment.load, topology, duration, seed, run_id) if experiment.load else None,
+        warmup=float(experiment.load.warmup) if experiment.load else 0.0,
+        duration=duration, settle=float(settle),
+        max_duration=float(experiment.guard.max_duration), variables=experiment.variables,
+    )  # fmt: skip
+    if plan.warmup + duration > plan.max_duration:
+        raise Refused(
+            f"the run would take {plan.warmup + duration:.0f} s, more than max_duration "
+            f"({plan.max_duration:.0f} s)", hint="raise guard.max_duration or shorten the timeline",
+        )  # fmt: skip
+    return plan
+
+
+def _settle(experiment: Experiment) -> float:
+    bounds = [o.limit for o in experiment.objectives if o.indicator == "recovery"]
+    return max(bounds) + RECOVERY_WINDOW_S + 2.0 if bounds else SETTLE_S
+
+
+# ---------------------------------------------------------------- where
+
+
+def _place(
+    intervention: Intervention, experiment: Experiment, substrate: Substrate,
+    topology: Topology, chance: random.Random,
+) -> list[PlannedEffect]:  # fmt: skip
+    """One effect for each resource that the intervention acts on."""
+    fault: Fault = intervention.fault
+    origins, to = _ends(intervention, fault, experiment, topology)
+    place = f"{experiment.path}:{intervention.line}"
+    chosen = pick(origins, intervention.where.pick, chance, place)
+    resources = substrate.resources(fault.needs, chosen, to)
+    if not resources:
+        raise Refused(
+            f"{intervention.where} cannot take {intervention.kind} on {substrate.name}: it offers "
+            f"no {fault.needs.__name__}", where=place, hint=f"harness explain {intervention.kind}",
+        )  # fmt: skip
+    return [_effect(intervention, fault, resource, to) for resource in resources]
+
+
+def _ends(
+    intervention: Intervention, fault: Fault, experiment: Experiment, topology: Topology
+) -> tuple[tuple[Replica, ...], tuple[Replica, ...]]:
+    """Who the fault sits at, and whom its packets or connections go to (none: everybody)."""
+    where = intervention.where
+    if where.origin:
+        return topology.named(where.origin), topology.named(where.to)
+    if not fault.on_edges:
+        return topology.named(where.target), ()
+    to = topology.named(where.target)
+    callers = {c for r in to for c in topology.callers(r.service)}
+    if experiment.load and any(r.service == experiment.load.entry for r in to):
+        callers.add(topology.client.service)
+    origins = [r for r in (*topology.replicas, topology.client) if r.service in callers]
+    return tuple(dict.fromkeys(origins)), to
+
+
+def pick(
+    among: tuple[Replica, ...], how: str, chance: random.Random, place: str
+) -> tuple[Replica, ...]:
+    """`all`, `one`, a number, or a percentage (rounded; rounding to none is refused)."""
+    if not among:
+        raise Refused("this selects nothing", where=place)
+    if how == "all":
+        return among
+    wanted = _how_many(how, len(among))
+    if not 1 <= wanted <= len(among):
+        raise Refused(f"pick {how} of {len(among)} is {wanted}", where=place)
+    chosen = set(chance.sample(range(len(among)), wanted))
+    return tuple(replica for i, replica in enumerate(among) if i in chosen)
+
+
+def _how_many(how: str, there_are: int) -> int:
+    if how == "one":
+        return 1
+    return round(float(how[:-1]) * there_are / 100) if how.endswith("%") else int(how)
+
+
+def _effect(
+    intervention: Intervention, fault: Fault, resource: Resource, to: tuple[Replica, ...]
+) -> PlannedEffect:
+    target = resource.target
+    does = fault.act() if isinstance(fault, Event) else _condition(fault).effect()
+    if isinstance(does, LinkProfile) and to:
+        does = replace(does, peers=tuple(r.address for r in to))
+        target = f"{resource.target}->{_name_of(to)}"
+    return PlannedEffect(
+        id=f"{intervention.id}/{target}", intervention=intervention.id, kind=intervention.kind,
+        target=target, resource=resource, does=does, event=isinstance(fault, Event),
+        at=float(intervention.at), lasts=float(intervention.lasts or 0), mechanism="",
+        says=f"{intervention.kind} on {target}: {fault.says()}",
+    )  # fmt: skip
+
+
+def _condition(fault: Fault) -> Condition:
+    assert isinstance(fault, Condition), "a fault is a condition or an event"
+    return fault
+
+
+def _name_of(to: tuple[Replica, ...]) -> str:
+    """`database` for all of a service, otherwise the replicas' names."""
+    return "+".join(dict.fromkeys(r.service if len(to) > 1 else r.name for r in to))
+
+
+def _prepares(effects: Iterable[PlannedEffect]) -> tuple[PlannedEffect, ...]:
+    """The redirect into the proxy is itself an intervention: made before the baseline."""
+    edges = dict.fromkeys(e.resource for e in effects if isinstance(e.resource, Edge))
+    return tuple(
+        PlannedEffect(
+            id=f"intercept/{edge.target}", intervention="prepare", kind="intercept",
+            target=edge.target, resource=edge, does=Intercept(), event=False, at=0.0, lasts=0.0,
+            mechanism="", says=f"connections {edge.target} run through the proxy", prepare=True,
+        )
+        for edge in edges
+    )  # fmt: skip
+
+
+# ---------------------------------------------------------------- how far
+
+
+def _check_blast_radius(
+    experiment: Experiment, effects: list[PlannedEffect], topology: Topology
+) -> None:
+    touched = [r for e in effects for r in _touched(e, topology)]
+    counts = Counter(
+        services=len({r.service for r in touched}),
+        replicas=len({r.name for r in touched}),
+        zones=len({r.zone for r in touched if r.zone}),
+    )
+    for what, most in experiment.guard.blast_radius:
+        if counts[what] > most:
+            names = sorted({getattr(r, what[:-1], r.name) for r in touched})
+            raise Refused(
+                f"this touches {counts[what]} {what} ({', '.join(names)}), the blast radius "
+                f"allows {most}", where=str(experiment.path),
+                hint="narrow the timeline or raise guard.blast_radius",
+            )  # fmt: skip
+
+
+def _touched(effect: PlannedEffect, topology: Topology) -> tuple[Replica, ...]:
+    """The replica that the effect sits at; for an edge of the load, none of the system."""
+    host = effect.resource.target.split("->")[0]
+    return tuple(r for r in topology.replicas if r.name == host)
+
+
+# ---------------------------------------------------------------- load
+
+
+def _load(
+    experiment: Experiment, load: Load, topology: Topology, duration: float, seed: int, run_id: str
+) -> LoadPlan:
+    return LoadPlan(
+        users=str(load.users), entry=load.entry, url=_url(experiment, load, topology),
+        counts=load.arrivals.counts, rate=load.arrivals.rate.points,
+        rate_smooth=load.arrivals.rate.smooth, poisson=load.arrivals.poisson, seed=seed,
+        warmup=float(load.warmup), duration=duration, timeout=float(load.timeout),
+        workers=load.workers, headers=load.headers, run_id=run_id,
+    )  # fmt: skip
+
+
+def _url(experiment: Experiment, load: Load, topology: Topology) -> str:
+    service = experiment.system.service(load.entry)
+    if service is not None and service.url:
+        return service.url
+    entry = topology.named(load.entry)
+    if not entry:
+        raise Refused(f"load.entry {load.entry} is no service", where=str(experiment.path))
+    return (
+        f"http://{load.entry}:{entry[0].port}"
+        if not service or service.run
+        else f"http://{entry[0].address}:{entry[0].port}"
+    )
+
+
+def expected_requests(plan: Plan, begin: float, end: float) -> float:
+    """How many arrivals are due between two times of the run (trapezia over the curve)."""
+    if plan.load is None or end <= begin:
+        return 0.0
+    return arrivals_between(plan.load, begin + plan.warmup, end + plan.warmup)
+
+
+def arrivals_between(load: LoadPlan, begin: float, end: float) -> float:
+    """The integral of the rate, in seconds from the start of the load."""
+    from harness.agent.effects import Curve
+
+    return Curve(load.rate, load.rate_smooth).mean(begin, end, steps=200) * (end - begin)

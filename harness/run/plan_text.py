@@ -1,0 +1,42 @@
+"""A plan in plain words, for people who want to know before anything happens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.record.plan import Plan, PlannedEffect
+from harness.run.plan import expected_requests
+
+
+def plan_text(plan: Plan) -> str:
+    """Lines that fit 100 columns; the plan itself stays the plan."""
+    return "\n".join(_lines(plan)) + "\n"
+
+
+def _lines(plan: Plan) -> Iterator[str]:
+    yield f"{plan.name}: {plan.hypothesis}".rstrip(": ")
+    yield f"  on {plan.substrate}, system {plan.system}, seed {plan.seed}"
+    yield f"  takes {plan.warmup + plan.duration:g} s: warm-up {plan.warmup:g} s, run {plan.duration:g} s with {plan.settle:g} s to settle"
+    if plan.load:
+        expected = expected_requests(plan, 0.0, plan.duration)
+        yield f"  load: {plan.load.users} to {plan.load.url}, about {expected:.0f} {plan.load.counts}"
+    yield ""
+    prepares = [e for e in plan.effects if e.prepare]
+    for effect in prepares:
+        yield f"  before the baseline   {effect.says} [{effect.mechanism}]"
+    for effect in plan.effects:
+        if not effect.prepare:
+            yield f"  {_when(effect):21} {effect.says} [{effect.mechanism}]"
+    if not plan.effects:
+        yield "  no faults"
+    yield ""
+    for objective in plan.objectives:
+        yield f"  {objective.text}"
+    for warning in plan.warnings:
+        yield f"  warning: {warning}"
+
+
+def _when(effect: PlannedEffect) -> str:
+    if effect.event:
+        return f"at {effect.at:g} s, once"
+    return f"{effect.at:g} s to {effect.at + effect.lasts:g} s"

@@ -1,0 +1,139 @@
+"""What this machine knows about runs: an index, leases on targets, and the halt switch.
+
+Under `$XDG_STATE_HOME/harness` (by default ~/.local/state/harness). The index is a file a run;
+leases are `flock`s, so that a killed holder holds nothing; the halt switch is a file.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from harness.errors import Refused
+
+
+def home() -> Path:
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    path = Path(base) / "harness"
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run in the index. `pid` with `born` (its start, Unix seconds) identify the harness."""
+
+    run_id: str
+    name: str
+    directory: str
+    pid: int
+    born: float
+    substrate: str
+
+    @property
+    def alive(self) -> bool:
+        try:
+            return abs(psutil.Process(self.pid).create_time() - self.born) < 1.0
+        except psutil.Error:
+            return False
+
+
+def enter(run_id: str, name: str, directory: Path, substrate: str) -> Entry:
+    """Put this process's run into the index."""
+    born = psutil.Process().create_time()
+    entry = Entry(run_id, name, str(directory), os.getpid(), born, substrate)
+    _runs().joinpath(f"{run_id}.json").write_text(json.dumps(asdict(entry)))
+    return entry
+
+
+def entries() -> tuple[Entry, ...]:
+    """Every run of the index, oldest first; unreadable files are passed over."""
+    found = []
+    for path in sorted(_runs().glob("*.json"), key=lambda path: path.stat().st_mtime):
+        try:
+            found.append(Entry(**json.loads(path.read_text())))
+        except (ValueError, TypeError, OSError):
+            continue
+    return tuple(found)
+
+
+def forget(run_id: str) -> None:
+    _runs().joinpath(f"{run_id}.json").unlink(missing_ok=True)
+
+
+def _runs() -> Path:
+    path = home() / "runs"
+    path.mkdir(exist_ok=True)
+    return path
+
+
+# ---------------------------------------------------------------- halt
+
+
+def halt(reason: str) -> None:
+    (home() / "halt").write_text(f"{reason}\n")
+
+
+def resume() -> bool:
+    """True if there was a halt to end."""
+    stood = bool(halted())
+    (home() / "halt").unlink(missing_ok=True)
+    return stood
+
+
+def halted() -> str:
+    """Why runs are halted, or empty."""
+    try:
+        return (home() / "halt").read_text().strip() or "halted"
+    except FileNotFoundError:
+        return ""
+
+
+# ---------------------------------------------------------------- leases
+
+
+@contextmanager
+def leased(keys: tuple[str, ...], run_id: str, name: str, lasts_s: float) -> Iterator[None]:
+    """Hold these resources alone, or raise `Refused` with the holder's name and time left."""
+    files = []
+    try:
+        for key in sorted(set(keys)):
+            files.append(_lock(key, run_id, name, lasts_s))
+        yield
+    finally:
+        for fd in files:
+            os.close(fd)
+
+
+def _lock(key: str, run_id: str, name: str, lasts_s: float) -> int:
+    folder = home() / "leases"
+    folder.mkdir(exist_ok=True)
+    path = folder / hashlib.sha256(key.encode()).hexdigest()[:32]
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        raise Refused(f"{key} is held by {_holder(path)}", hint="harness ps shows it") from None
+    os.ftruncate(fd, 0)
+    holder = {"run": run_id, "name": name, "until": time.time() + lasts_s, "key": key}
+    os.pwrite(fd, json.dumps(holder).encode(), 0)
+    return fd
+
+
+def _holder(path: Path) -> str:
+    try:
+        data = json.loads(path.read_text())
+        left = max(0.0, data["until"] - time.time())
+        return f"run {data['run']} ({data['name']}), {left:.0f} s left at most"
+    except (OSError, ValueError, KeyError):
+        return "another run"

@@ -1,0 +1,156 @@
+"""The Substrate of what already runs here: finds it, and gives load and agent a place beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, cast
+from urllib.parse import urlsplit
+
+from harness.agent.effects import Processes, Resource
+from harness.capabilities import Hands, Signals
+from harness.experiment.model import Service, System
+from harness.substrates.attached.identity import is_served, listening_on, start_of
+from harness.substrates.substrate import Child, Replica, Topology
+
+_HERE = "127.0.0.1"
+_END_S = 5.0
+
+
+class AttachedSubstrate:
+    name = "attached"
+
+    def refuse(self, system: System) -> str:
+        if sys.platform != "linux":
+            return f"attaching to processes needs Linux, and this is {sys.platform}"
+        return next(filter(None, map(_missing, system.services)), "")
+
+    def topology(self, system: System) -> Topology:
+        replicas = tuple(map(_replica, system.services))
+        calls = tuple((service.name, to) for service in system.services for to in service.calls)
+        return Topology(replicas, calls, Replica("client", "client", "", _HERE, 0))
+
+    def resources(
+        self,
+        capability: type,
+        origins: tuple[Replica, ...],
+        to: tuple[Replica, ...],  # noqa: ARG002  of edges, which we cannot offer
+    ) -> tuple[Resource, ...]:
+        """Their processes as they are now."""
+        if capability is not Signals:
+            return ()
+        return tuple(found for origin in origins if (found := _processes(origin)))
+
+    @contextlib.contextmanager
+    def open(
+        self,
+        system: System,
+        directory: Path,
+        lease_s: float,
+        keep: tuple[Path, ...] = (),  # noqa: ARG002  nothing is hidden
+    ) -> Iterator[AttachedWorld]:
+        from harness.substrates.hands import AgentHands  # noqa: PLC0415  only a run needs it
+
+        argv = [sys.executable, "-P", "-m", "harness.agent.main", "--lease", f"{lease_s:g}"]
+        with (directory / "agent.log").open("ab") as log:
+            agent = subprocess.Popen(
+                argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
+        assert agent.stdin
+        assert agent.stdout
+        hands = AgentHands(cast("BinaryIO", agent.stdout), cast("BinaryIO", agent.stdin))
+        world = AttachedWorld(hands, self.topology(system))
+        try:
+            yield world
+        finally:
+            world.close()
+            hands.close()
+            AttachedChild(agent).terminate()
+
+
+class AttachedChild:
+    """A plain child process."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.pid = process.pid
+        self._process = process
+
+    def poll(self) -> int | None:
+        return self._process.poll()
+
+    def terminate(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(_END_S)
+
+
+class AttachedWorld:
+    def __init__(self, hands: Hands, topology: Topology) -> None:
+        self.hands = hands
+        self._children: list[AttachedChild] = []
+        self._known = {r.name: p for r in topology.replicas if (p := _processes(r))}
+
+    def spawn(self, host: str, argv: tuple[str, ...], log: Path) -> Child:  # noqa: ARG002
+        """Every host is this machine. The process ends with us, however we end."""
+        tied = [sys.executable, "-P", "-m", "harness.substrates.attached.tied", str(os.getpid())]
+        with log.open("ab") as out:
+            process = subprocess.Popen(
+                [*tied, *argv], stdin=subprocess.DEVNULL, stdout=out, stderr=out
+            )
+        child = AttachedChild(process)
+        self._children.append(child)
+        return child
+
+    def troubles(self) -> tuple[str, ...]:
+        gone = [name for name, p in self._known.items() if start_of(p.pid) != p.start]
+        for name in gone:
+            del self._known[name]
+        return tuple(f"{name} ended" for name in gone)
+
+    def close(self) -> None:
+        for child in self._children:
+            child.terminate()
+
+
+def _missing(service: Service) -> str:
+    if service.run:
+        return f"{service.name}: services that we start and attached ones cannot be mixed yet"
+    if service.attach_pid and not start_of(service.attach_pid):
+        return f"{service.name}: there is no process {service.attach_pid}"
+    if service.attach_port and not is_served(service.attach_port):
+        return f"{service.name}: nothing listens on port {service.attach_port}"
+    if not (service.attach_pid or service.attach_port or service.url):
+        return f"{service.name}: proxies to an upstream come later; use attach or url"
+    return ""
+
+
+def _replica(service: Service) -> Replica:
+    url = urlsplit(service.url)
+    port = service.attach_port or url.port or service.port or _port_of(url.scheme)
+    zone = service.zones[0] if service.zones else ""
+    return Replica(
+        service.name, service.name, zone, url.hostname or _HERE, port, service.attach_pid
+    )
+
+
+def _port_of(scheme: str) -> int:
+    return {"http": 80, "https": 443}.get(scheme, 0)
+
+
+def _processes(replica: Replica) -> Processes | None:
+    pid = replica.pid or (listening_on(replica.port) if _is_here(replica) else 0)
+    start = start_of(pid) if pid else 0
+    ports = (replica.port,) if replica.port else ()
+    return Processes(replica.name, pid=pid, start=start, ports=ports) if start else None
+
+
+def _is_here(replica: Replica) -> bool:
+    return bool(replica.port) and replica.address in (_HERE, "localhost", "::1", "0.0.0.0")  # noqa: S104

@@ -1,0 +1,35 @@
+"""The agent of a world: started beside the bridge, spoken to over two pipes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.substrates.hands import AgentHands
+from harness.substrates.local.layout import own_environment
+from harness.substrates.local.process import Asked, spawn
+
+
+@contextlib.contextmanager
+def agent_of(world: str, directory: Path, lease_s: float) -> Iterator[AgentHands]:
+    """Hands that reach the world's links, processes and edges; taken back and ended on leaving."""
+    argv = (sys.executable, "-P", "-m", "harness.agent.main", "--lease", f"{lease_s:g}")
+    asked = Asked("", argv, "/", own_environment())
+    to_agent, requests = os.pipe()
+    answers, from_agent = os.pipe()
+    with os.fdopen(answers, "rb") as reader, os.fdopen(requests, "wb") as writer:
+        try:
+            with (directory / "agent.log").open("ab") as log:
+                child = spawn(world, asked, (to_agent, from_agent, log.fileno()))
+        finally:
+            os.close(to_agent)
+            os.close(from_agent)
+        hands = AgentHands(reader, writer)
+        try:
+            yield hands
+        finally:
+            hands.close()
+            child.terminate()

@@ -1,0 +1,18 @@
+"""Which substrate a system lives on: told by the form of its services."""
+
+from __future__ import annotations
+
+from harness.experiment.model import System
+from harness.substrates.substrate import Substrate
+
+NAMES = ("attached", "local")
+
+
+def substrate_for(system: System) -> Substrate:
+    if system.attached:
+        from harness.substrates.attached import AttachedSubstrate  # noqa: PLC0415
+
+        return AttachedSubstrate()
+    from harness.substrates.local.substrate import LocalSubstrate  # noqa: PLC0415
+
+    return LocalSubstrate()

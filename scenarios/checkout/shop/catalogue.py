@@ -1,0 +1,58 @@
+"""Products, from the cache if it answers in time, else from the database."""
+
+import asyncio
+import json
+
+from valkey.asyncio import Valkey
+from valkey.exceptions import ValkeyError
+
+from shop.breaker import Breaker, Open
+from shop.orders import Orders
+from shop.settings import Settings
+
+KEY = "catalogue"
+FRESH_S = 2
+
+
+class Catalogue:
+    def __init__(self, settings: Settings, orders: Orders) -> None:
+        host, _, port = settings.cache.partition(":")
+        self._cache = Valkey(
+            host=host, port=int(port), socket_connect_timeout=settings.cache_timeout,
+            max_connections=64,
+        )  # fmt: skip
+        self._timeout = settings.cache_timeout
+        self._orders = orders
+        self._breaker = Breaker("cache", rest=1.0)
+
+    async def all(self) -> list[dict]:
+        cached = await self._try(self._cache.get(KEY))
+        if cached is not None:
+            return json.loads(cached)
+        products = await self._orders.products()
+        await self._try(self._cache.set(KEY, json.dumps(products), ex=FRESH_S))
+        return products
+
+    async def one(self, sku: int) -> dict:
+        products = await self.all()
+        await self._try(self._cache.hincrby("popular", str(sku), 1))
+        return next(product for product in products if product["sku"] == sku)
+
+    async def close(self) -> None:
+        await self._cache.aclose()
+
+    async def _try(self, call):
+        """The cache's answer, or None: a shop that cannot reach its cache still sells."""
+        try:
+            self._breaker.check()
+            answer = await asyncio.wait_for(call, self._timeout)
+        except Open:
+            call.close()
+            return None
+        except (ValkeyError, OSError, TimeoutError):
+            self._breaker.failed()
+            return None
+        self._breaker.succeeded()
+        return answer
+
+

@@ -1,0 +1,81 @@
+"""Orders in PostgreSQL: a pool, a timeout on every call, and one payment for each key."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from psycopg import AsyncConnection, OperationalError
+from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from shop.breaker import Breaker
+from shop.settings import Settings
+
+PAY = """
+WITH made AS (
+  INSERT INTO orders (key, sku, quantity, cents)
+  SELECT %(key)s, sku, %(quantity)s, cents * %(quantity)s FROM products WHERE sku = %(sku)s
+  ON CONFLICT (key) DO NOTHING RETURNING id, cents
+)
+SELECT id, cents FROM made UNION ALL SELECT id, cents FROM orders WHERE key = %(key)s LIMIT 1
+"""
+
+
+class Unavailable(Exception):
+    """The database did not answer."""
+
+
+class Orders:
+    def __init__(self, settings: Settings) -> None:
+        host, _, port = settings.database.partition(":")
+        self._timeout = settings.database_timeout
+        self._breaker = Breaker("database", rest=settings.breaker_rest)
+        self._pool = AsyncConnectionPool(
+            f"host={host} port={port} user=shop dbname=postgres connect_timeout=2",
+            min_size=4, max_size=settings.pool_size, timeout=self._timeout, open=False,
+            reconnect_timeout=30, num_workers=4,
+            kwargs={"autocommit": True, "row_factory": dict_row},
+        )  # fmt: skip
+
+    async def open(self) -> None:
+        await self._pool.open(wait=True, timeout=10)
+
+    async def close(self) -> None:
+        await self._pool.close(timeout=1)
+
+    async def pay(self, key: str, sku: int, quantity: int) -> dict:
+        given = {"key": key, "sku": sku, "quantity": quantity}
+        return (await self._ask(PAY, given))[0]
+
+    async def read(self, id: int) -> dict | None:
+        rows = await self._ask("SELECT id, sku, quantity, cents FROM orders WHERE id = %(id)s", {"id": id})
+        return rows[0] if rows else None
+
+    async def products(self) -> list[dict]:
+        return await self._ask("SELECT sku, name, cents FROM products ORDER BY sku", {})
+
+    async def _ask(self, sql: str, given: dict) -> list[dict]:
+        """Once, and once more on a fresh connection when the first was found dead."""
+        self._breaker.check()
+        try:
+            async with asyncio.timeout(self._timeout):
+                rows = await self._twice(lambda: self._query(sql, given))
+        except (OperationalError, PoolTimeout, TimeoutError) as error:
+            self._breaker.failed()
+            raise Unavailable(f"database: {type(error).__name__}") from error
+        self._breaker.succeeded()
+        return rows
+
+    async def _twice(self, ask: Callable[[], Awaitable[list[dict]]]) -> list[dict]:
+        try:
+            return await ask()
+        except PoolTimeout:
+            raise
+        except OperationalError:
+            await self._pool.check()
+            return await ask()
+
+    async def _query(self, sql: str, given: dict) -> list[dict]:
+        connection: AsyncConnection
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(sql, given)
+            return await cursor.fetchall()
