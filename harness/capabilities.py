@@ -7,7 +7,7 @@ verb for changing anything, `make`: idempotent, and with no effects it means the
 
 from __future__ import annotations
 
-from typing import Protocol, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 
 from harness.agent.effects import (
     Act,
@@ -23,26 +23,27 @@ from harness.agent.effects import (
     Unit,
 )
 
-R = TypeVar("R", contravariant=True)
+R_contra = TypeVar("R_contra", contravariant=True)
 
 
-class Conditions(Protocol[R]):
+class Conditions(Protocol[R_contra]):
     """Makes conditions true by desired state, and sees from elsewhere whether they are."""
 
-    def snapshot(self, resource: R) -> Snapshot:
+    def snapshot(self, resource: R_contra) -> Snapshot:
         """The settings now: only keys that `make` may write."""
         ...
 
-    def make(self, resource: R, snapshot: Snapshot, effects: tuple[InForce, ...]) -> None:
+    def make(self, resource: R_contra, snapshot: Snapshot, effects: tuple[InForce, ...]) -> None:
         """Make these effects, and no others, true."""
         ...
 
-    def measure(self, resource: R, effect: Effect | Act | None, for_s: float) -> Seen:
+    def measure(self, resource: R_contra, effect: Effect | Act | None, for_s: float) -> Seen:
         """Look for about `for_s` seconds from another vantage point, with probes that match the
-        effect's filter."""
+        effect's filter.
+        """
         ...
 
-    def exercised(self, resource: R, effect_id: str) -> Exercised:
+    def exercised(self, resource: R_contra, effect_id: str) -> Exercised:
         """How much of the system's own traffic has met the effect so far."""
         ...
 
@@ -50,13 +51,13 @@ class Conditions(Protocol[R]):
 class Links(Conditions[Link], Protocol):
     """Packets to and from the target can be delayed, lost, limited, changed or cut."""
 
-    resource = Link
+    resource: ClassVar[type] = Link
 
 
 class Signals(Conditions[Processes], Protocol):
     """The target's processes can be stopped, continued and killed."""
 
-    resource = Processes
+    resource: ClassVar[type] = Processes
 
     def act(self, resource: Processes, act: Act) -> Seen: ...
 
@@ -64,13 +65,13 @@ class Signals(Conditions[Processes], Protocol):
 class Edges(Conditions[Edge], Protocol):
     """TCP connections from a caller to a dependency can run through our proxy."""
 
-    resource = Edge
+    resource: ClassVar[type] = Edge
 
 
 class Units(Protocol):
     """The substrate can restart the target, and knows whether it is up."""
 
-    resource = Unit
+    resource: ClassVar[type] = Unit
 
     def act(self, resource: Unit, act: Act) -> Seen: ...
 

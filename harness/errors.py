@@ -67,6 +67,8 @@ class HarnessError(Exception):
 
 
 class UsageError(HarnessError):
+    """A wrong option, file, name or context: nothing was done."""
+
     exit_status = Exit.USAGE
     code = "HX200"
 
@@ -102,23 +104,33 @@ class InvalidFile(UsageError):
 
 
 class Refused(UsageError):
+    """A plan that must not, or cannot, be carried out: nothing was done."""
+
     code = "HX210"
 
 
 class InvalidRun(HarnessError):
+    """The run could not have known whether the system holds: it is about the test."""
+
     exit_status = Exit.INVALID
     code = "HX600"
 
 
 class NotReady(InvalidRun):
+    """The system, an image or a server did not come up."""
+
     code = "HX610"
 
 
 class Interrupted(HarnessError):
+    """A person or a signal ended the run; everything was taken back."""
+
     exit_status = Exit.INTERRUPTED
     code = "HX400"
 
 
 class LeftBehind(HarnessError):
+    """Something could not be taken back: the message has the commands to run by hand."""
+
     exit_status = Exit.LEFT_BEHIND
     code = "HX500"

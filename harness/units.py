@@ -94,7 +94,7 @@ def _scaled(value: float, steps: tuple[tuple[float, str], ...]) -> str:
 class Duration(Quantity):
     """Seconds."""
 
-    units = {
+    units: ClassVar = {
         "ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0,
         "h": 3600.0, "d": 86400.0,
     }  # fmt: skip
@@ -103,7 +103,7 @@ class Duration(Quantity):
 
     def __str__(self) -> str:
         if 0 < abs(self) < 1:
-            return f"{float(self) * 1e3:.4g}ms" if abs(self) >= 1e-3 else f"{float(self) * 1e6:.4g}us"
+            return _scaled(self, ((1e-3, "ms"), (1e-6, "us")))
         if self >= 120 and self % 60 == 0:
             return f"{float(self) / 60:g}min"
         return f"{float(self):.6g}s"
@@ -112,7 +112,7 @@ class Duration(Quantity):
 class Share(Quantity):
     """A share of one, written in per cent."""
 
-    units = {"%": 0.01}
+    units: ClassVar = {"%": 0.01}
     what = "a share"
     example = "5%"
     highest = 1.0
@@ -124,7 +124,7 @@ class Share(Quantity):
 class Rate(Quantity):
     """Per second."""
 
-    units = {"/s": 1.0, "/m": 1 / 60, "/min": 1 / 60, "/h": 1 / 3600, "per s": 1.0}
+    units: ClassVar = {"/s": 1.0, "/m": 1 / 60, "/min": 1 / 60, "/h": 1 / 3600, "per s": 1.0}
     what = "a rate"
     example = "200/s"
 
@@ -135,7 +135,10 @@ class Rate(Quantity):
 class Bandwidth(Quantity):
     """Bits per second, decimal prefixes."""
 
-    units = {"bit": 1.0, "kbit": 1e3, "mbit": 1e6, "gbit": 1e9, "bit/s": 1.0, "kbit/s": 1e3, "mbit/s": 1e6, "gbit/s": 1e9}  # fmt: skip
+    units: ClassVar = {
+        "bit": 1.0, "kbit": 1e3, "mbit": 1e6, "gbit": 1e9,
+        "bit/s": 1.0, "kbit/s": 1e3, "mbit/s": 1e6, "gbit/s": 1e9,
+    }  # fmt: skip
     what = "a bandwidth"
     example = "10mbit"
     lowest = 1.0
@@ -147,12 +150,16 @@ class Bandwidth(Quantity):
 class Size(Quantity):
     """Bytes."""
 
-    units = {"B": 1.0, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 1024.0, "MiB": 1048576.0, "GiB": 1073741824.0}  # fmt: skip
+    units: ClassVar = {
+        "B": 1.0, "KB": 1e3, "MB": 1e6, "GB": 1e9,
+        "KiB": 1024.0, "MiB": 1048576.0, "GiB": 1073741824.0,
+    }  # fmt: skip
     what = "a size"
     example = "50MiB"
 
     def __str__(self) -> str:
-        return _scaled(self, ((1073741824.0, "GiB"), (1048576.0, "MiB"), (1024.0, "KiB"), (1.0, "B")))
+        steps = ((1073741824.0, "GiB"), (1048576.0, "MiB"), (1024.0, "KiB"), (1.0, "B"))
+        return _scaled(self, steps)
 
 
 Q = TypeVar("Q", bound=Quantity)
@@ -203,7 +210,7 @@ _CURVES = {"ramp": {"ramp", "over"}, "step": {"step", "every"}}
 def _curve(quantity: type[Q], value: dict[Any, Any]) -> Varying[Q]:
     names = [name for name in _CURVES if name in value]
     if len(names) != 1:
-        raise BadQuantity(f"a curve is one of {', '.join(_CURVES)}, for example {{ramp: {quantity.example.split()[0]}..{quantity.example.split()[0]}, over: 20s}}")  # fmt: skip
+        raise BadQuantity(f"a curve is one of {', '.join(_CURVES)}, like {{ramp: {_ends(quantity)}, over: 20s}}")  # fmt: skip
     if odd := set(value) ^ _CURVES[names[0]]:
         verb = "does not take" if odd & set(value) else "needs"
         raise BadQuantity(f"{names[0]} {verb} {', '.join(sorted(map(str, odd)))}")
@@ -213,11 +220,19 @@ def _curve(quantity: type[Q], value: dict[Any, Any]) -> Varying[Q]:
 def _ramp(quantity: type[Q], value: dict[Any, Any]) -> Varying[Q]:
     ends = str(value["ramp"]).split("..")
     if len(ends) != 2:
-        raise BadQuantity(f"a ramp goes from one value to another, like {quantity.example.split()[0]}..{quantity.example.split()[0]}")  # fmt: skip
-    low, high, over = quantity.parse(ends[0]), quantity.parse(ends[1]), Duration.parse(value["over"])
+        raise BadQuantity(f"a ramp goes from one value to another, like {_ends(quantity)}")
+    low, high = quantity.parse(ends[0]), quantity.parse(ends[1])
+    over = Duration.parse(value["over"])
     if over <= 0:
         raise BadQuantity("a ramp needs time: over is 0")
-    return Varying(((0.0, float(low)), (float(over), float(high))), True, f"{low}..{high} over {over}")
+    points = ((0.0, float(low)), (float(over), float(high)))
+    return Varying(points, True, f"{low}..{high} over {over}")
+
+
+def _ends(quantity: type[Q]) -> str:
+    """An example of a ramp's two values."""
+    example = quantity.example.split()[0]
+    return f"{example}..{example}"
 
 
 def _step(quantity: type[Q], value: dict[Any, Any]) -> Varying[Q]:
@@ -237,7 +252,9 @@ class _Reader:
     def __init__(self, quantity: type[Quantity]) -> None:
         self.quantity = quantity
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
         from pydantic_core import core_schema
 
         return core_schema.no_info_plain_validator_function(
@@ -246,13 +263,19 @@ class _Reader:
         )
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
-        example = self.quantity.example.split()[0]
         text = {"type": "string"}
+        many = {"type": "array", "items": text}
+        example = self.quantity.example.split()[0]
         return {
             "description": f"{self.quantity.what}, like {example}, or a curve of it",
-            "anyOf": [
-                text,
-                {"type": "object", "properties": {"ramp": text, "over": text}, "required": ["ramp", "over"], "additionalProperties": False},  # fmt: skip
-                {"type": "object", "properties": {"step": {"type": "array", "items": text}, "every": text}, "required": ["step", "every"], "additionalProperties": False},  # fmt: skip
-            ],
+            "anyOf": [text, _shape(ramp=text, over=text), _shape(step=many, every=text)],
         }
+
+
+def _shape(**properties: Any) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }

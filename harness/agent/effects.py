@@ -248,7 +248,8 @@ class ProcessesSeen:
 @dataclass(frozen=True)
 class EdgeSeen:
     """Connections of our own along the edge: a new one each interval, and one that is open since
-    prepare. `outcome` is ok, refused, reset, timeout or closed; round trips in seconds."""
+    prepare. `outcome` is ok, refused, reset, timeout, closed, or bypassed: it did not come through
+    the proxy. Round trips in seconds."""
 
     begin: float
     end: float

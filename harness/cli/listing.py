@@ -39,13 +39,13 @@ def listing(kind: str, directory: Path | None, selector: str) -> None:
 
 
 def _faults() -> list[str]:
-    from harness.cli.fault_page import faults, summary  # noqa: PLC0415  imports all faults
+    from harness.cli.fault_page import faults, summary
 
     return [f"{fault.kind:22} {summary(fault)}" for fault in faults()]
 
 
 def _substrates() -> list[str]:
-    from harness.substrates import registry  # noqa: PLC0415
+    from harness.substrates import registry
 
     return list(registry.NAMES)
 
@@ -59,7 +59,7 @@ def _reports(directory: Path) -> list[str]:
 
 
 def _verdict(run: Path) -> str:
-    import json  # noqa: PLC0415  only here
+    import json
 
     try:
         return str(json.loads((run / "report.json").read_text())["verdict"])
@@ -107,9 +107,9 @@ def _matches(path: Path, wanted: list[tuple[str, str, bool]]) -> bool:
 
 def _top(path: Path) -> dict[str, object] | None:
     """The file as plain data, None when it is no YAML mapping; what is wrong is not said here."""
-    from harness.experiment.documents import open_tree  # noqa: PLC0415  only here
-    from harness.experiment.fields import plain_data  # noqa: PLC0415
-    from harness.experiment.problems import Problems  # noqa: PLC0415
+    from harness.experiment.documents import open_tree
+    from harness.experiment.fields import plain_data
+    from harness.experiment.problems import Problems
 
     tree = open_tree(path, Problems())
     data = plain_data(tree) if tree else None

@@ -61,10 +61,10 @@ stdout is the result, stderr is progress. HARNESS_DEBUG=1 shows tracebacks.
 class _LazyGroup(click.Group):
     """Imports a subcommand when it is called; its help line comes from the table above."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+    def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
@@ -74,18 +74,18 @@ class _LazyGroup(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args[0] not in COMMANDS and not args[0].startswith("-"):
-            from harness.experiment.problems import nearest  # noqa: PLC0415  not for --help
+            from harness.experiment.problems import nearest
 
             likely = nearest(args[0], COMMANDS)
             hint = f"did you mean {likely}?" if likely else "see harness --help"
             raise click.UsageError(f"there is no command {args[0]!r}; {hint}")
         return super().resolve_command(ctx, args)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         formatter.write("\n" + _EPILOG)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -101,7 +101,7 @@ class _ReaderGoneError(Exception):
 
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted:
-        from harness.cli.version import version_text  # noqa: PLC0415  not for every command
+        from harness.cli.version import version_text
 
         click.echo(version_text())
         ctx.exit()
@@ -172,7 +172,7 @@ def _told(error: HarnessError) -> int:
 def _crashed(error: Exception) -> int:
     if os.environ.get("HARNESS_DEBUG"):
         raise error
-    from harness.cli.crash import keep_traceback  # noqa: PLC0415  only then
+    from harness.cli.crash import keep_traceback
 
     kept = keep_traceback(error)
     click.echo(f"error HX000: internal error: {type(error).__name__}: {error}", err=True)

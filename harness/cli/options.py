@@ -35,7 +35,7 @@ def experiment_options(command: F) -> F:
 
 def load(path: Path, assignments: tuple[str, ...], system: Path | None) -> Experiment:
     """The experiment of a file with the registered faults. Raises `InvalidFile`, `UsageError`."""
-    from harness.faults import registry  # noqa: PLC0415  not for --help
+    from harness.faults import registry
 
     variables = assigned(assignments)
     return load_experiment(path, variables, system, registry.find, registry.names)

@@ -16,8 +16,13 @@ from harness.record.directory import RunDirectory
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path), default=Path("reports/last"))
 @output_option
-@click.option("--reports", type=click.Path(path_type=Path), default=Path("reports"), show_default=True,
-              help="Where run directories go.")
+@click.option(
+    "--reports",
+    type=click.Path(path_type=Path),
+    default=Path("reports"),
+    show_default=True,
+    help="Where run directories go.",
+)
 def rerun(run: Path, outputs: tuple[str, ...], reports: Path) -> None:  # fmt: skip
     """Repeat RUN (a run directory, or the id of one under reports): same file, variables, seed.
 

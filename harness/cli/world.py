@@ -33,15 +33,17 @@ class _FileOrCommand(click.Group):
         return super().resolve_command(ctx, args if known else ["up", *args])
 
 
-@click.group(cls=_FileOrCommand, no_args_is_help=True)
-def world() -> None:  # noqa: D301  a real backspace is click's mark
+@click.group(
+    cls=_FileOrCommand, no_args_is_help=True, subcommand_metavar="FILE | exec HOST -- COMMAND..."
+)
+def world() -> None:
     """Start a system and keep it up until Ctrl-C; run commands in it.
 
     \b
     harness world scenarios/checkout/system.yaml
     harness world exec database -- psql -h database -U shop
     harness world exec client -- curl -s http://web:8080/health
-    """
+    """  # noqa: D301  click's mark is a real backspace
 
 
 @world.command(hidden=True)
@@ -71,14 +73,15 @@ def _fresh(directory: Path) -> Path:
 @world.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @click.argument("host")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
-def exec(host: str, command: tuple[str, ...]) -> None:  # noqa: A001  as in kubectl exec
+def exec(host: str, command: tuple[str, ...]) -> None:
     """Run COMMAND on HOST of the world that is up: a replica's name, or `client`."""
     from harness.substrates.local.channel import ChannelError
     from harness.substrates.local.process import Asked, spawn
 
     env = {name: os.environ[name] for name in ("TERM",) if name in os.environ}
+    words = command[1:] if command[0] == "--" else command
     try:
-        child = spawn(_only_world(), Asked(host, command, env=env, service=True), (0, 1, 2))
+        child = spawn(_only_world(), Asked(host, words, env=env, service=True), (0, 1, 2))
     except ChannelError as error:
         raise UsageError(str(error)) from None
     _forward_signals(child)

@@ -37,10 +37,8 @@ class Fields:
                 self._report_unknown(entry)
 
     def _missing(self, problems: Problems) -> None:
-        meant = {nearest(entry.key.raw, self.shape.names) for entry in self.unknown()}
         for key in self.shape.keys:
-            absent = key.name not in self._entries and key.name not in meant
-            if key.required and absent and isinstance(self.node.data, dict):
+            if key.required and isinstance(self.node.data, dict) and not self.meant(key.name):
                 example = f"for example {key.name}: {key.example}" if key.example else key.about
                 said = f"{self.shape.name} needs {key.name}"
                 problems.add(self.node.place, codes.MISSING_KEY, said, example)
@@ -53,7 +51,7 @@ class Fields:
     def _report_unknown(self, entry: Entry) -> None:
         key = entry.key
         if key.raw in self.shape.later:
-            said = f"{key.raw}: {self.shape.later[key.raw]} come with a later version"
+            said = f"{key.raw}: not yet; it comes with {self.shape.later[key.raw]}"
             self.problems.add(key.place, codes.LATER, said)
             return
         hint = did_you_mean(key.raw, self.shape.names, "keys")
@@ -75,6 +73,11 @@ class Fields:
 
     def has(self, name: str) -> bool:
         return name in self._entries
+
+    def meant(self, name: str) -> bool:
+        """It is there, or what is there was probably meant to be it."""
+        names = self.shape.names
+        return self.has(name) or any(nearest(e.key.raw, names) == name for e in self.unknown())
 
     def text(self, name: str, default: str = "") -> str:
         node = self.node_of(name)

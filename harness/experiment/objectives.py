@@ -189,7 +189,9 @@ def _indicator(word: _Token) -> tuple[_Indicator, float]:
 
 def _of(word: _Token) -> tuple[str, bool]:
     """`(pay)`, `("GET /x (old)")`, `(journeys)` or `(journeys checkout)`."""
-    inside = word.text[1:-1].strip() if len(word.text) > 1 else ""
+    if not word.text.endswith(")"):
+        raise MisreadError(word.offset, "a parenthesis that is not closed", "like p99(pay)")
+    inside = word.text[1:-1].strip()
     if not inside:
         raise MisreadError(
             word.offset, "the parenthesis needs a request's name", 'like (pay), ("a b")'
@@ -207,9 +209,9 @@ def _comparison(tokens: _Tokens, what: _Indicator, *, reverse: bool) -> tuple[st
     word = tokens.take("an operator")
     if word.text in ("<", "<=", ">", ">="):
         if word.text not in right:
-            better = "higher" if what.higher_is_better else "lower"
-            aim = "aborts when it is worse" if reverse else f"is better when {better}"
-            raise MisreadError(word.offset, f"{what.name} {aim}", f"write {right[0]} or {right[1]}")
+            side, better = ("bad", not what.higher_is_better) if reverse else ("good", higher)
+            said = f"{what.name} is {side} when {'higher' if better else 'lower'}"
+            raise MisreadError(word.offset, said, f"write {right[0]} or {right[1]}")
         return word.text, _quantity(tokens, what.limit, "after the operator")
     raise MisreadError(
         word.offset, f"an operator belongs here, not {word.text!r}", f"write {right[0]}"

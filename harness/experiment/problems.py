@@ -53,6 +53,10 @@ class Problems:
     def __bool__(self) -> bool:
         return bool(self._found)
 
+    def touches(self, path: str) -> bool:
+        """Whether something is wrong with this file."""
+        return any(problem.path == path for problem in self._found)
+
     def finish(self) -> None:
         """Raise `InvalidFile` if anything was reported."""
         if self._found:

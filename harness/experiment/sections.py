@@ -17,7 +17,7 @@ from harness.experiment.model import (
     System,
 )
 from harness.experiment.objectives import MisreadError, read_abort, read_objective
-from harness.experiment.problems import Place, Problems, did_you_mean
+from harness.experiment.problems import Place, Problems, did_you_mean, nearest
 from harness.experiment.tree import Node
 from harness.units import Duration, Rate, Varying
 
@@ -32,22 +32,29 @@ def existing_file(fields: Fields, key: str, directory: Path) -> Path | None:
     if not named or node is None:
         return None
     path = Path(os.path.normpath(directory / named))
-    if path.is_file():
+    if os.path.isfile(path):  # noqa: PTH113  Path.is_file raises for odd names
         return path
-    nearby = path.parent.glob(f"*{path.suffix}") if path.parent.is_dir() else ()
-    hint = did_you_mean(path.name, (p.name for p in nearby), f"in {path.parent}")
-    said = f"{path} is a directory" if path.is_dir() else f"there is no file {path}"
-    fields.problems.add(node.place, codes.NO_FILE, said, hint)
+    likely = nearest(path.name, _siblings(path))
+    hint = f"did you mean {likely}?" if likely else ""
+    fields.problems.add(node.place, codes.NO_FILE, f"there is no file {path}", hint)
     return None
+
+
+def _siblings(path: Path) -> list[str]:
+    """The files of the same kind where this one should be."""
+    try:
+        return [p.name for p in path.parent.iterdir() if p.suffix == path.suffix][:1000]
+    except (OSError, ValueError):
+        return []
 
 
 # ---------------------------------------------------------------- load
 
 
-def read_load(fields: Fields, directory: Path, system: System | None) -> Load:
+def read_load(fields: Fields, directory: Path, system: System | None, *, sound: bool) -> Load:
     users = existing_file(fields, "users", directory)
     entry = fields.text("entry")
-    _check_entry(fields, entry, system)
+    _check_entry(fields, entry, system, sound=sound)
     timeout = fields.duration("timeout", _TIMEOUT)
     if timeout <= 0:
         place = _place(fields, "timeout")
@@ -64,7 +71,7 @@ def read_load(fields: Fields, directory: Path, system: System | None) -> Load:
     )
 
 
-def _check_entry(fields: Fields, entry: str, system: System | None) -> None:
+def _check_entry(fields: Fields, entry: str, system: System | None, *, sound: bool) -> None:
     if system is None or not entry:
         return
     service = system.service(entry)
@@ -73,7 +80,7 @@ def _check_entry(fields: Fields, entry: str, system: System | None) -> None:
         hint = did_you_mean(entry, names, "services")
         said = f"the system has no service {entry!r}"
         fields.problems.add(_place(fields, "entry"), codes.TARGET, said, hint)
-    elif not (service.port or service.url or service.attach_port):
+    elif sound and not (service.port or service.url or service.attach_port):
         said = f"{entry} has no port, so nobody can go there"
         fields.problems.add(_place(fields, "entry"), codes.TARGET, said, "add port in the system")
 
@@ -81,9 +88,10 @@ def _check_entry(fields: Fields, entry: str, system: System | None) -> None:
 def _arrivals(fields: Fields) -> Arrivals:
     given = [key for key in ("tasks", "requests") if fields.has(key)]
     if len(given) != 1:
-        said = "arrivals counts either tasks or requests"
-        place = fields.node.place
-        fields.problems.add(place, codes.INCOMPLETE, said, "for example {tasks: 200/s}")
+        if isinstance(fields.node.data, dict) and not any(fields.unknown()):
+            said = "arrivals counts either tasks or requests"
+            place = fields.node.place
+            fields.problems.add(place, codes.INCOMPLETE, said, "for example {tasks: 200/s}")
         return Arrivals("tasks", _NO_RATE)
     rate = fields.curve(given[0], Rate)
     if rate is not None and rate.peak <= 0:

@@ -186,9 +186,9 @@ EXPERIMENT_SPEC = Shape(
         Key("settle", "how long to watch after the last fault", QUANTITY, "10s"),
     ),
     {
-        "repeat": "repetitions",
-        "probes": "probes",
-        "steady_state": "objectives with `baseline` say that",
+        "repeat": "a later version",
+        "probes": "a later version",
+        "steady_state": "nothing: objectives with `baseline` say that",
     },
 )
 

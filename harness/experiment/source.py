@@ -45,7 +45,8 @@ def load_experiment(
     if root is None or spec is None:
         problems.fail()
     known = _system(spec, path, system, problems)
-    context = Context(known, _entry(spec), find_fault, fault_names, problems)
+    sound = known is not None and not problems.touches(str(known.path))
+    context = Context(known, sound, _entry(spec), find_fault, fault_names, problems)
     experiment = _experiment(path, spec, read_metadata(root), substitution.variables, context)
     _check_enough(spec, experiment, problems)
     problems.finish()
@@ -71,7 +72,8 @@ def _declared(tree: Node, problems: Problems) -> dict[str, Node]:
 def _system(spec: Fields, path: Path, instead: Path | None, problems: Problems) -> System | None:
     """The system, or None when its file is missing (and reported)."""
     found = instead or existing_file(spec, "system", path.parent)
-    return read_system(found, problems) if found else None
+    system = read_system(found, problems) if found else None
+    return system if system and system.services else None
 
 
 def _experiment(
@@ -85,7 +87,7 @@ def _experiment(
         metadata=metadata,
         hypothesis=spec.text("hypothesis"),
         system=system or System(Metadata(""), (), Path(), Path()),
-        load=read_load(load, path.parent, system) if load else None,
+        load=read_load(load, path.parent, system, sound=context.sound) if load else None,
         timeline=timeline,
         objectives=read_objectives(spec.items("objectives"), timeline, problems),
         guard=read_guard(guard) if guard else Guard(),
@@ -108,9 +110,9 @@ def _entry(spec: Fields) -> str:
 
 def _check_enough(spec: Fields, experiment: Experiment, problems: Problems) -> None:
     place = spec.node.place
-    if not spec.items("timeline") and not spec.has("duration"):
+    if not spec.items("timeline") and not (spec.meant("duration") or spec.meant("timeline")):
         said = "without a timeline, how long the run takes is not said"
         problems.add(place, codes.INCOMPLETE, said, "add for example duration: 20s")
-    if (experiment.objectives or experiment.guard.aborts) and not spec.has("load"):
+    if (experiment.objectives or experiment.guard.aborts) and not spec.meant("load"):
         said = "objectives and abort conditions judge requests, and there is no load"
         problems.add(place, codes.INCOMPLETE, said, "add load")

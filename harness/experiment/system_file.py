@@ -134,8 +134,9 @@ def _check_together(
     """What can only be judged when all services are known."""
     by_name = {service.name: service for service in services}
     _check_names(entries, services, problems)
-    if len({bool(service.run) for service in services}) > 1:
-        odd = next(service for service in services if not service.run)
+    elsewhere = [s for s in services if s.attach_pid or s.attach_port or s.upstream]
+    if elsewhere and any(service.run for service in services):
+        odd = elsewhere[0]
         said = f"{odd.name} is not started by us, others are: a system lives in one place"
         problems.add(entries[odd.name].key.place, codes.FORM, said)
     for entry in entries.values():

@@ -50,9 +50,11 @@ _PICK = re.compile(r"all|one|[1-9]\d{0,3}|([1-9]\d?|100)%")
 
 @dataclass(frozen=True)
 class Context:
-    """What a line of the timeline is judged against."""
+    """What a line of the timeline is judged against. In a system that is not `sound`, only names
+    are: the rest would be told twice."""
 
     system: System | None
+    sound: bool
     entry: str
     find_fault: FindFault
     fault_names: Callable[[], Iterable[str]]
@@ -154,7 +156,7 @@ def _check_where(fields: Fields, where: Where, model: FaultModel, context: Conte
     found = misplaced(
         context.system, where, model.needs.__name__, on_edges=model.on_edges, entry=context.entry
     )
-    if found:
+    if found and (context.sound or found.code is codes.TARGET):
         known = found.code is codes.TARGET
         said = found.said if known else f"{model.kind}: {found.said}"
         context.problems.add(_place_of(fields.node, found.key), found.code, said, found.hint)
@@ -164,7 +166,7 @@ def _check_where(fields: Fields, where: Where, model: FaultModel, context: Conte
 
 
 def _fault(fields: Fields, model: FaultModel, problems: Problems) -> Any:
-    from pydantic import ValidationError  # noqa: PLC0415  only files that name a fault need it
+    from pydantic import ValidationError
 
     entries = {entry.key.raw: entry for entry in fields.unknown()}
     sound = {name: entry for name, entry in entries.items() if not entry.value.broken}
@@ -217,17 +219,17 @@ def _is_quantity(detail: ErrorDetails) -> bool:
 
 
 _WORDS = {
-    "string_type": "is text",
-    "int_type": "is a whole number",
-    "int_parsing": "is a whole number",
-    "int_from_float": "is a whole number",
-    "float_type": "is a number",
-    "float_parsing": "is a number",
-    "bool_type": "is true or false",
-    "bool_parsing": "is true or false",
-    "tuple_type": "is a list, like [a, b]",
-    "list_type": "is a list, like [a, b]",
-    "dict_type": "is a mapping",
+    "string_type": "text",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "tuple_type": "a list, like [a, b]",
+    "list_type": "a list, like [a, b]",
+    "dict_type": "a mapping",
 }
 _BOUNDS = {
     "greater_than": ("more than", "gt"),
@@ -242,12 +244,12 @@ def _said(detail: ErrorDetails) -> str:
     kind, context = detail["type"], detail.get("ctx", {})
     found = detail["input"]
     if kind in _WORDS:
-        return f"{_WORDS[kind]}, not {found!r}"
+        return f"expected {_WORDS[kind]}, not {found!r}"
     if kind in ("literal_error", "enum"):
-        return f"is {context['expected']}, not {found!r}"
+        return f"expected {context['expected']}, not {found!r}"
     if kind in _BOUNDS:
         words, key = _BOUNDS[kind]
-        return f"is {words} {context[key]}, not {found!r}"
+        return f"expected {words} {context[key]}, not {found!r}"
     if "error" in context:
         return str(context["error"])
     return detail["msg"]

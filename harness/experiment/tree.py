@@ -62,7 +62,6 @@ def read_tree(path: str, content: bytes, problems: Problems) -> Node | None:
     text = _decode(path, content, problems)
     if text is None:
         return None
-    problems.know(path, text)
     loader = _Loader(text)
     try:
         return _Converter(path, text, problems).document(loader)
@@ -91,6 +90,7 @@ def _decode(path: str, content: bytes, problems: Problems) -> str | None:
         place = _place_of(path, content[: error.start].decode("utf-8"))
         problems.add(place, codes.BYTES, "the file is not UTF-8 from here on", "save it as UTF-8")
         return None
+    problems.know(path, text)
     if text.startswith("\ufeff"):
         problems.add(
             Place(path), codes.BYTES, "the file begins with a byte order mark",
@@ -124,8 +124,11 @@ def _report_syntax(path: str, error: yaml.MarkedYAMLError, problems: Problems) -
         hint = "look at the line above too: indentation, a missing quote or bracket"
     elif "cannot start any token" in said:
         hint = "quote a text that begins with this character"
-    where = f" ({error.context})" if error.context and not hint else ""
-    place = _place(path, error.problem_mark or error.context_mark)
+    mark = error.problem_mark or error.context_mark
+    if "quoted scalar" in str(error.context):
+        said, hint, mark = "a quote that is not closed", "", error.context_mark
+    where = f" ({error.context})" if error.context and said == error.problem and not hint else ""
+    place = _place(path, mark)
     problems.add(place, codes.SYNTAX, f"{said}{where}", hint)
 
 

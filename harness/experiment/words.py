@@ -42,8 +42,8 @@ _DECIMAL = "write it in decimal, or "
 _SURPRISES = tuple(
     (re.compile(pattern, re.ASCII), said, cure)
     for pattern, said, cure in (
-        (r"(?i)y|yes|on", "YAML reads {} as true", "write true, or "),
-        (r"(?i)n|no|off", "YAML reads {} as false", "write false, or "),
+        (r"(?i)yes|on", "YAML reads {} as true", "write true, or "),
+        (r"(?i)no|off", "YAML reads {} as false", "write false, or "),
         (
             r"[-+]?\d[\d_]*(:[0-5]?\d)+(\.[\d_]*)?",
             "YAML reads {} as a number to base sixty",

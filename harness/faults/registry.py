@@ -19,17 +19,13 @@ _HERE = Path(__file__).parent
 @cache
 def names() -> tuple[str, ...]:
     """Every registered fault, sorted. Imports none of them."""
-    return tuple(sorted({*_built_in(), *(point.name for point in _plugged())}))
+    plugged = (point.name for point in entry_points(group="harness.faults"))
+    return tuple(sorted({*_built_in(), *plugged}))
 
 
 def _built_in() -> tuple[str, ...]:
     files = _HERE.glob("*/*.py")
     return tuple(f"{f.parent.name}.{f.stem}" for f in files if not f.stem.startswith("_"))
-
-
-@cache
-def _plugged() -> tuple[object, ...]:
-    return tuple(entry_points(group="harness.faults"))
 
 
 @cache

@@ -53,7 +53,6 @@ class Dispatcher:
         self._recorder = recorder
         self._hook = hook
         self._timeout_ns = round(plan.timeout * SECOND)
-        self._first_names: dict[str, str] = {}
         self._tracebacks = 0
         self._ahead = 0
         self.counts = Counts()
@@ -131,7 +130,6 @@ class Dispatcher:
     def _nobody_free(self, journey: Journey) -> None:
         self.counts.sent += 1
         self.counts.done += 1
-        self._learned_name(journey)
         self._hook.prevented(journey, Outcome.OTHER)
         self._journey_row(journey, Outcome.OTHER)
 
@@ -167,19 +165,12 @@ class Dispatcher:
             self._hook.untold(sent, error)
         if error is not None:
             if not journey.requests or isinstance(error, Overdue):
-                self._learned_name(journey)
                 self._hook.prevented(journey, outcome_of(error))
             if journey.outcome is Outcome.OK:
                 journey.outcome = outcome_of(error)
         if self._plan.counts == "requests":
             self._ahead += max(journey.requests - 1, 0)
-        if journey.first_name:
-            self._first_names[journey.name] = journey.first_name
         self._end(journey, journey.outcome)
-
-    def _learned_name(self, journey: Journey) -> None:
-        """A request that was never sent goes by the name that such a task's first one has."""
-        journey.first_name = journey.first_name or self._first_names.get(journey.name, "")
 
     def _cut_off(self, journey: Journey) -> None:
         """The load is over and this one is still in flight."""

@@ -38,7 +38,7 @@ class Overdue(gevent.Timeout):  # type: ignore[misc, unused-ignore]
     """A request has used up its time."""
 
 
-class ForeignHost(requests.exceptions.RequestException):
+class ForeignHost(OSError):
     """A request would have left the System."""
 
 
@@ -121,17 +121,19 @@ def _is_idle(sock: Any) -> bool:
 
 
 def _keep_inside(hosts: frozenset[str]) -> None:
-    def refuse(host: str | None, request: Any) -> None:
+    def refuse(host: str | None) -> None:
         if host not in hosts:
-            known = ", ".join(sorted(hosts))
-            raise ForeignHost(f"load goes only to {known}, not to {host}", request=request)
+            raise ForeignHost(f"load goes only to {', '.join(sorted(hosts))}, not to {host}")
 
     def fast(original: Wrap, self: Any, request: Any) -> Any:
-        refuse(request.url_split.host, None)
+        refuse(request.url_split.host)
         return original(self, request)
 
     def slow(original: Wrap, self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
-        refuse(urlsplit(request.url).hostname, request)
+        try:
+            refuse(urlsplit(request.url).hostname)
+        except ForeignHost as foreign:  # Locust takes only errors of requests for failures
+            raise requests.exceptions.ConnectionError(foreign, request=request) from foreign
         return original(self, request, *args, **kwargs)
 
     _wrap(LocustUserAgent, "_urlopen", fast)

@@ -36,7 +36,6 @@ class Journey:
     due: int
     started: int
     name: str = ""
-    first_name: str = ""
     outcome: Outcome = Outcome.OK
     requests: int = 0
     unjudged: bool = False
@@ -104,6 +103,7 @@ class RecordingHook(EventHook):  # type: ignore[misc, unused-ignore]
         super().__init__()  # type: ignore[no-untyped-call]
         self._recorder = recorder
         self._timeout_ns = timeout_ns
+        self._first_names: dict[str, str] = {}
 
     def fire(self, *, reverse: bool = False, **meta: Any) -> None:
         sent = (meta.get("context") or {}).pop(SENT, None)
@@ -131,8 +131,11 @@ class RecordingHook(EventHook):  # type: ignore[misc, unused-ignore]
         self._row(sent, sent.name, sent.ended or time.monotonic_ns(), outcome, status)
 
     def prevented(self, journey: Journey, outcome: Outcome) -> None:
-        """Record the request that an arrival was due to send and never did."""
-        name = journey.first_name or journey.name
+        """Record the request that an arrival was due to send and never did.
+
+        It goes by the name that the first request of such a task has, once that is known.
+        """
+        name = self._first_names.get(journey.name, journey.name)
         sent = Sent(journey, name, journey.due, journey.started, journey.take_first())
         self._row(sent, name, time.monotonic_ns(), outcome)
 
@@ -150,7 +153,7 @@ class RecordingHook(EventHook):  # type: ignore[misc, unused-ignore]
         if outcome is Outcome.OK and ended - sent.intended > self._timeout_ns:
             outcome = Outcome.TIMEOUT
         if sent.first:
-            journey.first_name = name
+            self._first_names[journey.name] = name
         if outcome is not Outcome.OK and journey.outcome is Outcome.OK:
             journey.outcome = outcome
         flags = (Flag.FIRST if sent.first else 0) | (Flag.UNJUDGED if journey.unjudged else 0)

@@ -35,6 +35,8 @@ _NAMED = {
     "AssertionError": Outcome.CONTENT,
     "JSONDecodeError": Outcome.CONTENT,
 }
+#: Attributes in which urllib3 and geventhttpclient keep what they wrap.
+_WRAPPED_AS = ("reason", "original")
 _MOST_CAUSES = 16
 
 
@@ -75,5 +77,6 @@ def _causes(exception: BaseException) -> Iterator[BaseException]:
         current = waiting.pop(0)
         seen += 1
         yield current
-        wrapped = (current.__cause__, current.__context__, getattr(current, "reason", None))
-        waiting += [item for item in (*wrapped, *current.args) if isinstance(item, BaseException)]
+        named = (getattr(current, name, None) for name in _WRAPPED_AS)
+        wrapped = (current.__cause__, current.__context__, *named, *current.args)
+        waiting += [item for item in wrapped if isinstance(item, BaseException)]

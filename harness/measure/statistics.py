@@ -24,7 +24,7 @@ _MOST = 10**14
 
 def share_low(good: int, count: int, confidence: float = CONFIDENCE) -> float:
     """The one-sided lower bound of a share: Beta(k, n - k + 1) at 1 - confidence; 0 for k = 0."""
-    from scipy.special import betaincinv  # noqa: PLC0415
+    from scipy.special import betaincinv
 
     if good <= 0:
         return 0.0
@@ -33,7 +33,7 @@ def share_low(good: int, count: int, confidence: float = CONFIDENCE) -> float:
 
 def share_high(good: int, count: int, confidence: float = CONFIDENCE) -> float:
     """The one-sided upper bound of a share: Beta(k + 1, n - k) at confidence; 1 for k = n."""
-    from scipy.special import betaincinv  # noqa: PLC0415
+    from scipy.special import betaincinv
 
     if good >= count:
         return 1.0
@@ -109,6 +109,6 @@ def bounding(q: float, confidence: float = CONFIDENCE) -> int:
 
 def _binomial_quantile(p: float, count: int, q: float) -> int:
     """The smallest k with P(Binomial(count, q) <= k) >= p."""
-    from scipy.special import bdtr  # noqa: PLC0415
+    from scipy.special import bdtr
 
     return bisect_left(range(count + 1), p, key=lambda k: float(bdtr(k, count, q)))

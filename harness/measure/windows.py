@@ -19,7 +19,7 @@ from harness.measure.recovery import Level, Recovery, Span, levels, recover
 from harness.record.journal import Step
 from harness.record.plan import Plan
 
-Kind = Literal["baseline", "during", "after", "while", "whole"]
+Kind = Literal["baseline", "during", "after", "whole"]
 
 
 @dataclass(frozen=True)
@@ -145,9 +145,6 @@ def _windows(passage: Passage, recoveries: tuple[Recovery, ...], end: float) -> 
     after = next((r for r in recoveries if r.intervention == passage.id and not r.while_on), None)
     gone, due = _ends(passage, after, end)
     parts = [Window("during", f"during {passage.id}", passage.begun, gone, passage.id)]
-    if not passage.event and passage.witnessed is not None:
-        ends = end if passage.reverting is None else passage.reverting
-        parts.append(Window("while", f"while {passage.id}", passage.witnessed, ends, passage.id))
     if due is not None:
         parts.append(Window("after", f"after {passage.id}", min(due, end), end, passage.id))
     return tuple(parts)

@@ -44,16 +44,28 @@ _CHAIN = "out"
 
 
 class Redirect:
-    """Connections from here to these addresses and port go to `to_port` on this host instead."""
+    """Connections from here go somewhere else on this host, from `begin` on.
 
-    def __init__(self, table: str, addresses: Sequence[str], port: int, to_port: int) -> None:
+    Open it before the sockets that listen and accept: a process that is killed closes its newest
+    descriptors first, so its connections say goodbye while there is still a way back for that.
+    """
+
+    def __init__(self, table: str) -> None:
         self._table = table
         self._channel = Channel(_NETFILTER)
-        try:
-            self._make(addresses, port, to_port)
-        except OSError:
-            self.close()
-            raise
+
+    def begin(self, addresses: Sequence[str], port: int, to_port: int) -> None:
+        """Connections to these addresses and port go to `to_port` instead."""
+        table = text(1, self._table) + number(2, _OWNER)
+        hook = nest(4, number(1, _LOCAL_OUT), attribute(2, struct.pack(">i", _NAT_PRIORITY)))
+        chain = text(1, self._table) + text(3, _CHAIN) + hook + text(7, "nat")
+        bodies = [(_NEW_TABLE, EXCL, table), (_NEW_CHAIN, EXCL, chain)]
+        for address in addresses:
+            for ours in (True, False):  # our probes have a rule of their own, not counted
+                expressions = nest(4, *_expressions(address, port, to_port, ours))
+                rule = text(1, self._table) + text(2, _CHAIN) + expressions
+                bodies.append((_NEW_RULE, 0x800, rule))  # 0x800: append, in this order
+        self._batch(bodies)
 
     def close(self) -> None:
         """Closing the owner's socket takes the table away."""
@@ -65,18 +77,6 @@ class Redirect:
             _TABLES | _GET_RULE, DUMP, _family() + text(1, self._table), "list rules"
         )
         return sum(_packets(body) for body in answers)
-
-    def _make(self, addresses: Sequence[str], port: int, to_port: int) -> None:
-        table = text(1, self._table) + number(2, _OWNER)
-        hook = nest(4, number(1, _LOCAL_OUT), attribute(2, struct.pack(">i", _NAT_PRIORITY)))
-        chain = text(1, self._table) + text(3, _CHAIN) + hook + text(7, "nat")
-        bodies = [(_NEW_TABLE, EXCL, table), (_NEW_CHAIN, EXCL, chain)]
-        for address in addresses:
-            for ours in (True, False):  # our probes have a rule of their own, not counted
-                expressions = nest(4, *_expressions(address, port, to_port, ours))
-                rule = text(1, self._table) + text(2, _CHAIN) + expressions
-                bodies.append((_NEW_RULE, 0x800, rule))  # 0x800: append, in this order
-        self._batch(bodies)
 
     def _batch(self, bodies: Sequence[Tuple[int, int, bytes]]) -> None:
         """All or nothing."""

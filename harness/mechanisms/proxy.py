@@ -67,7 +67,7 @@ class Proxy:
     def snapshot(self, edge: Edge) -> Snapshot:
         return Snapshot(self.name, {"redirect": "present" if _redirected(edge) else "none"})
 
-    def make(self, edge: Edge, snapshot: Snapshot, effects: Tuple[InForce, ...]) -> None:  # noqa: ARG002
+    def make(self, edge: Edge, snapshot: Snapshot, effects: Tuple[InForce, ...]) -> None:
         with self._turn:
             toxics = tuple(e for e in effects if not isinstance(e.effect, Intercept))
             for toxic in toxics:
@@ -77,7 +77,7 @@ class Proxy:
             else:
                 self._carry(edge, effects, toxics)
 
-    def measure(self, edge: Edge, effect: Optional[Effect], for_s: float) -> EdgeSeen:  # noqa: ARG002
+    def measure(self, edge: Edge, effect: Optional[Effect], for_s: float) -> EdgeSeen:
         running = self._running.get(edge)
         if running is None:
             return _plainly(edge, for_s)
@@ -149,12 +149,20 @@ def _refusal() -> str:
     try:
         netns = new_netns()
         try:
-            inside(netns, lambda: nft.Redirect("harness_try", ("198.18.0.1",), 1, 2).close())
+            inside(netns, _try)
         finally:
             os.close(netns)
     except OSError as error:
         return f"connections cannot be redirected: {error}"
     return ""
+
+
+def _try() -> None:
+    redirect = nft.Redirect("harness_try")
+    try:
+        redirect.begin(("198.18.0.1",), 1, 2)
+    finally:
+        redirect.close()
 
 
 def _redirected(edge: Edge) -> bool:
@@ -180,7 +188,7 @@ def _plainly(edge: Edge, for_s: float) -> EdgeSeen:
     begin = time.monotonic()
     outcome = "ok"
     try:
-        inside(edge.netns, lambda: connect(edge.upstreams[0], edge.port, for_s)).close()
+        inside(edge.netns, lambda: connect(edge, 0, for_s)).close()
     except ConnectionRefusedError:
         outcome = "refused"
     except OSError:

@@ -170,6 +170,10 @@ class Link:
         """When data last came from either side; never: minus infinity."""
         return max(stream.moved_at for stream in self._streams.values())
 
+    @property
+    def ended(self) -> bool:
+        return self._over.done()
+
     def put(self, effect: InForce) -> None:
         """A toxic comes into force; whether on this connection too, its share decides."""
         toxic = toxic_of(effect)

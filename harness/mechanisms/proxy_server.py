@@ -18,7 +18,7 @@ import socket
 import struct
 import sys
 import time
-from typing import Any, Dict, List, Sequence, Set, Tuple
+from typing import Any, Coroutine, Dict, List, Sequence, Set, Tuple, cast
 
 from harness.agent.effects import PROBE_PORTS, InForce, decode
 from harness.mechanisms import sockets
@@ -35,6 +35,8 @@ _PORTS = range(
 _ORIGINAL_DESTINATION, _MARK_OPTION = 80, 36
 _CONNECT_S = 10.0
 _BACKLOG = 512
+_DESCRIPTORS = 1 << 16
+_SETTLE_S = 1.0
 _IN_USE_S = 1.0  # a connection that moved data so lately was in use when it was cut
 _REACH_S = 0.5
 
@@ -44,8 +46,8 @@ def main(argv: Sequence[str]) -> None:
     netns, table, port, control, *addresses = argv
     die_with_parent()
     enter(netns, NEW_NET)
-    many = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (many, many))
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(_DESCRIPTORS, hard), hard))
     with socket.socket(fileno=int(control)) as told:
         asyncio.run(_serve(told, table, tuple(addresses), int(port)))
 
@@ -76,10 +78,11 @@ class Server:
 
     def __init__(self, table: str, addresses: Tuple[str, ...], port: int) -> None:
         self._goals = {(address, port) for address in addresses}
+        self._redirect = Redirect(table)
         self._listener, self.port = _listener()
-        self._redirect = Redirect(table, addresses, port, self.port)
+        self._redirect.begin(addresses, port, self.port)
         self.closed = _close_open_ones(self._goals, self.port)
-        self._links: Set[Link] = set()
+        self._links: Dict[Link, asyncio.Task[None]] = {}
         self._tasks: Set[asyncio.Task[None]] = set()
         self._number = 0
         self._probes: Set[int] = set()
@@ -94,6 +97,7 @@ class Server:
     async def answer(self, request: Dict[str, Any]) -> Dict[str, Any]:
         if "toxics" in request:
             self._make([decode(item) for item in request["toxics"]])
+            await self._settle()
         elif "reached" in request:
             return {"reached": await self._reached(int(request["reached"]))}
         return {"counts": {id: self._count(id) for id in self._met}}
@@ -150,6 +154,12 @@ class Server:
             return before
         return before + self._redirect.attempts() - self._down_since[id]
 
+    async def _settle(self) -> None:
+        """Until the connections that had to end are closed: then what was asked for is true."""
+        ending = {task for link, task in self._links.items() if link.ended}
+        if ending:
+            await asyncio.wait(ending, timeout=_SETTLE_S)
+
     async def _reached(self, port: int) -> bool:
         """Whether a probe from that port came here; it may be on its way."""
         until = time.monotonic() + _REACH_S
@@ -167,9 +177,12 @@ class Server:
             except OSError:
                 await asyncio.sleep(0.05)  # out of descriptors, or it was gone again
                 continue
-            task = asyncio.ensure_future(self._carry(client, peer[1]))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._start(self._carry(client, peer[1]))
+
+    def _start(self, doing: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(doing)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _carry(self, client: socket.socket, from_port: int) -> None:
         ours = from_port in PROBE_PORTS
@@ -181,10 +194,10 @@ class Server:
             finish(RESET, client)
             return
         self._number += 1
-        link = Link(self._number, client, server, ours, lambda id, n: self._met[id].add(n))
+        link = Link(self._number, client, server, ours, lambda toxic, n: self._met[toxic].add(n))
         for effect in self._in_force.values():
             self._put(link, effect)
-        self._links.add(link)
+        self._links[link] = cast("asyncio.Task[None]", asyncio.current_task())
         if ours:
             self._probes.add(from_port)
         if self._down_since:
@@ -192,7 +205,7 @@ class Server:
         try:
             await link.run()
         finally:
-            self._links.discard(link)
+            del self._links[link]
             self._probes.discard(from_port)
 
     async def _connect(self, client: socket.socket) -> socket.socket:
@@ -219,9 +232,7 @@ class Server:
         here, there = socket.socketpair()
         here.setblocking(False)
         there.setblocking(False)
-        task = asyncio.ensure_future(_echo_all(there))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._start(_echo_all(there))
         return here
 
     async def close(self) -> None:
@@ -230,7 +241,7 @@ class Server:
         for link in self._links:
             link.end(CLOSE)
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=1.0)
+            await asyncio.wait(self._tasks, timeout=_SETTLE_S)
         self._redirect.close()
         self._listener.close()
 

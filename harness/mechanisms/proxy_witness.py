@@ -34,13 +34,13 @@ class Answer:
 class Probe:
     """One connection. After an outcome that is not ok or timeout it is over, and says so again."""
 
-    def __init__(self, edge: Edge, address: str, within_s: float) -> None:
+    def __init__(self, edge: Edge, which: int, within_s: float) -> None:
         self._sent = 0
         self._socket: Optional[socket.socket] = None
         self.over = ""
         begun = time.monotonic()
         try:
-            self._socket = inside(edge.netns, lambda: connect(address, edge.port, within_s))
+            self._socket = inside(edge.netns, lambda: connect(edge, which, within_s))
         except OSError as error:
             self.over = _outcome(error)
         self.connect_s = time.monotonic() - begun
@@ -120,7 +120,7 @@ class Witness:
         self._turn = threading.Lock()
         self._looks = 0
         self._retry = False
-        self._old = self._open(edge.upstreams[0], 1.0)
+        self._old = self._open(0, 1.0)
 
     def changed(self) -> None:
         """The toxics have changed: an old connection that had ended before may be opened again."""
@@ -149,7 +149,7 @@ class Witness:
 
     def _reopen(self) -> None:
         self._retry = False
-        fresh = self._open(self._edge.upstreams[0], 1.0)
+        fresh = self._open(0, 1.0)
         if fresh.over in ("", "bypassed"):
             self._old.close()
             self._old = fresh
@@ -157,13 +157,13 @@ class Witness:
     def _new(self, for_s: float, patience_s: float) -> Answer:
         """Each look to the next address: a redirect that misses one of them shows."""
         self._looks += 1
-        address = self._edge.upstreams[self._looks % len(self._edge.upstreams)]
-        with contextlib.closing(self._open(address, patience_s)) as probe:
+        which = self._looks % len(self._edge.upstreams)
+        with contextlib.closing(self._open(which, patience_s)) as probe:
             return probe.pings(for_s, patience_s)
 
-    def _open(self, address: str, within_s: float) -> Probe:
+    def _open(self, which: int, within_s: float) -> Probe:
         """A real server shall not get our bytes: a probe that does not come through is over."""
-        probe = Probe(self._edge, address, within_s)
+        probe = Probe(self._edge, which, within_s)
         if not probe.over and not self._came_through(probe.port):
             probe.over = "bypassed"
         return probe
@@ -175,9 +175,14 @@ class Witness:
             return False
 
 
-def connect(address: str, port: int, within_s: float) -> socket.socket:
-    """A connection from one of our probe ports; it leaves no TIME_WAIT behind."""
-    for from_port in random.sample(PROBE_PORTS, len(PROBE_PORTS)):
+def connect(edge: Edge, which: int, within_s: float) -> socket.socket:
+    """A connection to that one of the addresses, from a probe port; it leaves no TIME_WAIT behind.
+
+    Each address has probe ports of its own: from one port to two of them, the redirect would have
+    to change the source port, and the proxy would take us for the application.
+    """
+    ports = PROBE_PORTS[which :: len(edge.upstreams)]
+    for from_port in random.sample(ports, len(ports)):
         probe = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -188,7 +193,7 @@ def connect(address: str, port: int, within_s: float) -> socket.socket:
             probe.close()
             continue
         try:
-            probe.connect((address, port))
+            probe.connect((edge.upstreams[which], edge.port))
         except BaseException:
             probe.close()
             raise

@@ -95,7 +95,7 @@ class Signals:
         return self._seen(target, begin)
 
     def measure(
-        self, target: Processes, effect: Union[Effect, Act, None], for_s: float  # noqa: ARG002
+        self, target: Processes, effect: Union[Effect, Act, None], for_s: float
     ) -> ProcessesSeen:  # fmt: skip
         """What /proc says at the end of that time."""
         begin = time.monotonic()

@@ -1,10 +1,10 @@
 """The run directory: everything about one run, and the contract between injecting and judging.
 
-    experiment.yaml   the file as it was read          plan.json      what was to be done
-    journal.jsonl     what was done, step by step       facts.json     seed, epoch, versions, system
-    recording.N.bin   one row a request, worker N       load.N.jsonl   the worker's own state
-    log.jsonl         our own log                       services/      the system's logs
-    report.*          renderings
+experiment.yaml   the file as it was read          plan.json      what was to be done
+journal.jsonl     what was done, step by step       facts.json     seed, epoch, versions, system
+recording.N.bin   one row a request, worker N       load.N.jsonl   the worker's own state
+log.jsonl         our own log                       services/      the system's logs
+report.*          renderings
 """
 
 from __future__ import annotations

@@ -9,9 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import platform
-import shutil
-import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -78,7 +75,8 @@ def _run(
     journal: Journal, progress: Progress,
 ) -> None:  # fmt: skip
     engine = Engine(plan)
-    watcher = Watcher(plan, directory, world, progress, _epoch_noted(directory, journal))
+    hosts = tuple(service.name for service in experiment.system.services)
+    watcher = Watcher(plan, directory, world, progress, hosts, _epoch_noted(directory, journal))
     faults: dict[str, Fault] = {i.id: i.fault for i in experiment.timeline}
     performer = Performer(plan, faults, world.hands, watcher.epoch, lambda: engine.in_force)
     Interpreter(plan, engine, performer, world.hands, journal, watcher, world.troubles).run()
@@ -88,6 +86,7 @@ def _run(
 def _epoch_noted(directory: RunDirectory, journal: Journal) -> Callable[[Epoch], None]:
     def note(epoch: Epoch) -> None:
         directory.write_facts(_facts(epoch))
+        journal.append("load.started", epoch_ns=epoch.mono_ns)
 
     return note
 

@@ -46,7 +46,8 @@ from harness.run.lifecycle import (
 LEAD_S = 2.0  #: how long before an inject its `before` look begins
 LOOK_S = 1.0  #: how long one look takes
 SHORTEST_LOOK_S = 0.3
-EVENT_LOOKS = 5  #: how often an event's outcome is looked at before it counts as not seen
+EVENT_LOOK_S = 0.2
+EVENT_LOOKS = 10  #: how often an event's outcome is looked at before it counts as not seen
 REVERT_TRIES = 3
 CHECK_TRIES = 4
 
@@ -61,6 +62,7 @@ class Life:
     order: int = 0
     looks: int = 0
     looking: bool = False
+    next_look: float = 0.0
     witnessed: bool = False
     reverts: int = 0
     checks: int = 0
@@ -172,7 +174,7 @@ class Engine:
         self._say(TakeSnapshot(life.plan.id))
         return None
 
-    def _snapshot_taken(self, life: Life, command: TakeSnapshot, snapshot: Any) -> None:
+    def _snapshot_taken(self, life: Life, snapshot: Any) -> None:
         if self.aborted:
             life.state = State.SKIPPED
             return
@@ -209,7 +211,8 @@ class Engine:
         kept = tuple(e for e in holding.in_force if e.id != effect)
         does: Any = self.lives[effect].plan.does
         wanted = (*kept, InForce(effect, does, self.now)) if comes else kept
-        assert holding.receipt and holding.snapshot is not None, "a receipt comes first"
+        assert holding.receipt, "a receipt comes first"
+        assert holding.snapshot is not None, "and holds the snapshot"
         assert not (comes and self.aborted), "nothing is injected after an abort"
         holding.busy, holding.change = True, (effect, comes)
         holding.generation += 1
@@ -248,13 +251,14 @@ class Engine:
     def _look_again(self) -> None:
         """With the tick, never from an answer: a witness that fails at once must not spin."""
         for life in self._timeline(State.HELD):
-            if not life.looking:
+            if not life.looking and self.now >= life.next_look:
                 self._look(life)
 
     def _look(self, life: Life) -> None:
         left = LOOK_S if life.plan.event else life.injected + life.plan.lasts - self.now
         if left >= SHORTEST_LOOK_S:
             life.looking = True
+            life.next_look = self.now + (EVENT_LOOK_S if life.plan.event else LOOK_S)
             self._say(Look(life.plan.id, min(LOOK_S, left)))
 
     def _looked(self, life: Life, finding: Finding) -> None:
@@ -356,7 +360,7 @@ class Engine:
             case LookBefore(effect):
                 self._looked_before(self.lives[effect], result)
             case TakeSnapshot(effect):
-                self._snapshot_taken(self.lives[effect], command, result)
+                self._snapshot_taken(self.lives[effect], result)
             case Make(effect):
                 self._made(self.lives[effect], command)
             case Perform(effect):
@@ -386,7 +390,8 @@ class Engine:
                 self._effect_failed(self.lives[command.effect], event)
 
     def _effect_failed(self, life: Life, event: Failed) -> None:
-        self._say(Write("failed", life.plan.id, {"doing": type(event.command).__name__, "reason": event.reason}))  # fmt: skip
+        doing = type(event.command).__name__
+        self._say(Write("failed", life.plan.id, {"doing": doing, "reason": event.reason}))
         match event.command:
             case Look():
                 self._looked(

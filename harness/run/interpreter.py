@@ -12,7 +12,7 @@ import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from types import FrameType
 from typing import Any, Protocol
@@ -45,8 +45,8 @@ class LoadAndLive(Protocol):
         """Start the load; returns when second 0 of the run is known."""
         ...
 
-    def stop(self) -> dict[str, Any]:
-        """End it and wait; what `load.ended` says."""
+    def stop(self) -> None:
+        """End it and wait."""
         ...
 
     def epoch(self) -> float:
@@ -91,10 +91,8 @@ class Interpreter:
                 self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _step(self) -> None:
-        try:
+        with suppress(queue.Empty):
             self._feed(self._events.get(timeout=TICK_S))
-        except queue.Empty:
-            pass
         if self._engine.load == "running":
             self._feed(go.Tick(time.monotonic() - self._load.epoch()))
         self._duties(time.monotonic())

@@ -138,8 +138,6 @@ class Performer:
         return go.Finding(fine=True, data={"seen": encode(look.seen)})
 
     def _look(self, effect: PlannedEffect, for_s: float) -> go.Finding:
-        if effect.event:
-            time.sleep(0.2)  # what an act leads to takes a moment; five looks fill a second
         return self._found(effect, self._measure(effect, for_s))
 
     def _found(self, effect: PlannedEffect, look: Look | Seen) -> go.Finding:

@@ -16,10 +16,14 @@ def plan_text(plan: Plan) -> str:
 def _lines(plan: Plan) -> Iterator[str]:
     yield f"{plan.name}: {plan.hypothesis}".rstrip(": ")
     yield f"  on {plan.substrate}, system {plan.system}, seed {plan.seed}"
-    yield f"  takes {plan.warmup + plan.duration:g} s: warm-up {plan.warmup:g} s, run {plan.duration:g} s with {plan.settle:g} s to settle"
+    yield (
+        f"  takes {plan.warmup + plan.duration:g} s: warm-up {plan.warmup:g} s, "
+        f"run {plan.duration:g} s with {plan.settle:g} s to settle"
+    )
     if plan.load:
         expected = expected_requests(plan, 0.0, plan.duration)
-        yield f"  load: {plan.load.users} to {plan.load.url}, about {expected:.0f} {plan.load.counts}"
+        about = f"about {expected:.0f} {plan.load.counts}"
+        yield f"  load: {plan.load.users} to {plan.load.url}, {about}"
     yield ""
     prepares = [e for e in plan.effects if e.prepare]
     for effect in prepares:

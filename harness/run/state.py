@@ -12,7 +12,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -104,14 +104,10 @@ def halted() -> str:
 @contextmanager
 def leased(keys: tuple[str, ...], run_id: str, name: str, lasts_s: float) -> Iterator[None]:
     """Hold these resources alone, or raise `Refused` with the holder's name and time left."""
-    files = []
-    try:
+    with ExitStack() as held:
         for key in sorted(set(keys)):
-            files.append(_lock(key, run_id, name, lasts_s))
+            held.callback(os.close, _lock(key, run_id, name, lasts_s))
         yield
-    finally:
-        for fd in files:
-            os.close(fd)
 
 
 def _lock(key: str, run_id: str, name: str, lasts_s: float) -> int:

@@ -159,7 +159,8 @@ def _proves(objective: Objective, low: float, high: float) -> str:
 
 def _throughput(objective: Objective, named: Requests, window: Window) -> _Found:
     """Successes by when they ended: what the window delivered, whenever it was asked for."""
-    inside = named.where((named.due >= 0) & (named.ended >= window.start_s) & (named.ended <= window.end_s))  # fmt: skip
+    in_time = (named.ended >= window.start_s) & (named.ended <= window.end_s)
+    inside = named.where(in_time & (named.due >= 0))
     value = throughput(inside, window.span_s)
     if math.isnan(value) or not len(window.choose(named)):
         return _Found("inconclusive", None, "", needed=1)

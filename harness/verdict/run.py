@@ -86,16 +86,21 @@ def _worst(found: list[str], judgements: tuple[Judgement, ...]) -> Word:
 def left_behind(evidence: Evidence) -> Iterator[str]:
     """What could not be taken back, or of what nobody saw that it was."""
     for effect in evidence.plan.effects:
-        steps = [s for s in evidence.steps if s.effect == effect.id or s.step == "recovered"]
-        state, what = "", ""
-        for step in steps:
-            if step.step in _STATES:
-                state = _STATES[step.step]
-                what = "; ".join(map(str, step.data.get("what") or ()))
+        state, what = _last_state(evidence, effect.id)
         if state == "left":
             yield f"{effect.id} could not be taken back" + (f": {what}" if what else "")
         elif state == "on" and not (effect.event and _ended(evidence)):
             yield f"{effect.id} was on when the run broke off; nobody saw it taken back"
+
+
+def _last_state(evidence: Evidence, effect: str) -> tuple[str, str]:
+    """Whether an effect is on, off or left, and what of it is left."""
+    state, what = "", ""
+    for step in evidence.steps:
+        mine = step.effect == effect or (step.step == "recovered" and not step.effect)
+        if mine and step.step in _STATES:
+            state, what = _STATES[step.step], "; ".join(map(str, step.data.get("what") or ()))
+    return state, what
 
 
 _STATES = {
@@ -110,14 +115,16 @@ def _ended(evidence: Evidence) -> bool:
 
 
 def _interrupted(evidence: Evidence) -> Iterator[str]:
-    for step in evidence.steps:
-        if step.step == "abort" and step.data.get("by") == "person":
-            yield f"interrupted at {evidence.seconds(step):.1f} s: {step.data.get('reason', '')}"
+    yield from _aborted(evidence, "person", "interrupted")
     if not _ended(evidence):
         yield "the run broke off: its journal has no end"
 
 
 def _guard(evidence: Evidence) -> Iterator[str]:
+    return _aborted(evidence, "guard", "the guard aborted")
+
+
+def _aborted(evidence: Evidence, by: str, what: str) -> Iterator[str]:
     for step in evidence.steps:
-        if step.step == "abort" and step.data.get("by") == "guard":
-            yield f"the guard aborted at {evidence.seconds(step):.1f} s: {step.data.get('reason', '')}"
+        if step.step == "abort" and step.data.get("by") == by:
+            yield f"{what} at {evidence.seconds(step):.1f} s: {step.data.get('reason', '')}"

@@ -27,7 +27,7 @@ _NOT_KNOWN = ("baseline", "blind", "lease", "world")
 
 def invalid(evidence: Evidence) -> tuple[str, ...]:
     """Every reason why this run proves nothing; none for a run that could have known."""
-    return tuple([*_aborts(evidence), *_effects(evidence), *_load(evidence)])
+    return (*_aborts(evidence), *_effects(evidence), *_load(evidence))
 
 
 def _aborts(evidence: Evidence) -> Iterator[str]:
@@ -42,8 +42,8 @@ _TITLES = {"baseline": "baseline broken", "blind": "measurement lost", "lease": 
 
 def _about_the_test(evidence: Evidence) -> bool:
     """An effect that cannot be made, or a load that does not start, is no error of the harness."""
-    began = bool(_steps(evidence, "load.started") or _steps(evidence, "warmup.over"))
-    return bool(_steps(evidence, "failed")) or (evidence.plan.load is not None and not began)
+    unsent = evidence.plan.load is not None and not len(evidence.observation.rows)
+    return unsent or bool(_steps(evidence, "failed"))
 
 
 def internal_error(evidence: Evidence) -> str:

@@ -55,7 +55,7 @@ class Server:
         self.process.send_signal(signal.SIGCONT)
 
 
-@pytest.fixture()
+@pytest.fixture
 def server():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -149,7 +149,7 @@ def test_a_freeze_of_two_seconds_is_reported_as_its_users_felt_it(server, tmp_pa
 
 
 def test_the_timeout_counts_from_when_a_request_was_due(server, tmp_path):
-    """With a timeout of 1 s, half of the 400 in a freeze of 2 s fail: those due in its first half."""
+    """Timeout 1 s, a freeze of 2 s: of the 400 due in it, those of its first half fail."""
     file = users(tmp_path, ONE_PAGE, base="FastHttpUser", method="get", path="/ok")
     load = plan(file, server.url, rate=200, duration=6.0)
 
@@ -412,12 +412,15 @@ def test_a_worker_ends_when_who_started_it_is_gone(server, tmp_path):
 import os, pathlib, sys
 sys.path.insert(0, {str(HERE)!r})
 from test_load import plan, Driver, spawn_here
-driver = Driver(plan({str(file)!r}, {server.url!r}, duration=60.0), pathlib.Path({str(tmp_path)!r}), spawn_here)
+load = plan({str(file)!r}, {server.url!r}, duration=60.0)
+driver = Driver(load, pathlib.Path({str(tmp_path)!r}), spawn_here)
 driver.start()
 print(driver._children[0].pid, flush=True)
 os.kill(os.getpid(), 9)
 """
-    told = subprocess.run([sys.executable, "-c", starter], stdout=subprocess.PIPE, timeout=60)
+    told = subprocess.run(
+        [sys.executable, "-c", starter], stdout=subprocess.PIPE, timeout=60, check=False
+    )
     pid = int(told.stdout)
     for _ in range(100):
         if not Path(f"/proc/{pid}").exists() or " Z " in Path(f"/proc/{pid}/stat").read_text():
@@ -443,7 +446,7 @@ def test_what_is_live_can_be_read_while_it_runs(server, tmp_path):
     with driven(plan(file, server.url, rate=200, duration=3.0, timeout=5.0), tmp_path) as driver:
         time.sleep(0.8)
         seen += len(tail.rows())
-        assert 0 < seen
+        assert seen > 0
         server.freeze(0.6)
         states = list(tail.states().values())
         time.sleep(2.0)
@@ -454,6 +457,23 @@ def test_what_is_live_can_be_read_while_it_runs(server, tmp_path):
     assert states[0].at - states[0].oldest_due > 0.3e9
 
 
+SHAPE = """
+from locust import LoadTestShape, User, task
+class Shape(LoadTestShape):
+    def tick(self): return None
+class Shopper(User):
+    @task
+    def x(self): pass
+"""
+NO_START = """
+from locust import User, task
+class Shopper(User):
+    def on_start(self): 1 / 0
+    @task
+    def x(self): pass
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -461,17 +481,8 @@ def test_what_is_live_can_be_read_while_it_runs(server, tmp_path):
         ("class (", "SyntaxError"),
         ("x = 1", "no User class"),
         ("from locust import User\nclass Idle(User): pass", "Idle has no tasks"),
-        (
-            "from locust import LoadTestShape, User, task\n"
-            "class Shape(LoadTestShape): pass\n"
-            "class Shopper(User):\n    @task\n    def x(self): pass",
-            "LoadTestShape, which counts users; write the curve",
-        ),
-        (
-            "from locust import User, task\n"
-            "class Shopper(User):\n    def on_start(self): 1 / 0\n    @task\n    def x(self): pass",
-            "on_start failed for every user: ZeroDivisionError",
-        ),
+        (SHAPE, "LoadTestShape, which counts users; write the curve"),
+        (NO_START, "on_start failed for every user: ZeroDivisionError"),
     ],
 )
 def test_files_that_cannot_be_used_say_why(tmp_path, text, message):

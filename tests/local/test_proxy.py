@@ -217,7 +217,7 @@ def test_a_share_of_the_connections_to_all_addresses(world: SmallWorld) -> None:
             reset += 1
     assert 15 < reset < 45
     assert proxy.exercised(edge, "reset_peer").count == reset
-    assert sum(len(server.peers) for server in servers) == 60
+    assert until(lambda: sum(len(server.peers) for server in servers) == 60)
     proxy.make(edge, NOTHING, ())
 
 

@@ -103,6 +103,7 @@ def test_what_was_stopped_before_stays_stopped(world: SmallWorld) -> None:
     signals, target = Signals(), target_of(world)
     assert until(lambda: len(find(target)) == 2)
     os.kill(stopped.pid, signal.SIGSTOP)
+    assert until(lambda: states([stopped.pid]) == {"T"})
     snapshot = signals.snapshot(target)
     signals.make(target, snapshot, (PAUSE,))
     fresh = Signals()  # as the reaper has it: the agent's ticker died with the agent

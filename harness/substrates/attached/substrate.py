@@ -38,7 +38,7 @@ class AttachedSubstrate:
         self,
         capability: type,
         origins: tuple[Replica, ...],
-        to: tuple[Replica, ...],  # noqa: ARG002  of edges, which we cannot offer
+        to: tuple[Replica, ...],
     ) -> tuple[Resource, ...]:
         """Their processes as they are now."""
         if capability is not Signals:
@@ -51,9 +51,9 @@ class AttachedSubstrate:
         system: System,
         directory: Path,
         lease_s: float,
-        keep: tuple[Path, ...] = (),  # noqa: ARG002  nothing is hidden
+        keep: tuple[Path, ...] = (),
     ) -> Iterator[AttachedWorld]:
-        from harness.substrates.hands import AgentHands  # noqa: PLC0415  only a run needs it
+        from harness.substrates.hands import AgentHands
 
         argv = [sys.executable, "-P", "-m", "harness.agent.main", "--lease", f"{lease_s:g}"]
         with (directory / "agent.log").open("ab") as log:
@@ -71,6 +71,7 @@ class AttachedSubstrate:
             world.close()
             hands.close()
             AttachedChild(agent).terminate()
+            agent.stdout.close()
 
 
 class AttachedChild:
@@ -98,7 +99,7 @@ class AttachedWorld:
         self._children: list[AttachedChild] = []
         self._known = {r.name: p for r in topology.replicas if (p := _processes(r))}
 
-    def spawn(self, host: str, argv: tuple[str, ...], log: Path) -> Child:  # noqa: ARG002
+    def spawn(self, host: str, argv: tuple[str, ...], log: Path) -> Child:
         """Every host is this machine. The process ends with us, however we end."""
         tied = [sys.executable, "-P", "-m", "harness.substrates.attached.tied", str(os.getpid())]
         with log.open("ab") as out:

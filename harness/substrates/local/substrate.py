@@ -53,7 +53,7 @@ class LocalSubstrate:
         self, system: System, directory: Path, lease_s: float, keep: tuple[Path, ...] = ()
     ) -> Iterator[LocalWorld]:
         """`keep`: more paths that must be visible inside, wherever they lie."""
-        from harness.substrates.local.agent import agent_of  # noqa: PLC0415  only a run needs it
+        from harness.substrates.local.agent import agent_of
 
         topology = self.topology(system)
         logs = directory / "services"

@@ -74,4 +74,5 @@ def _cure() -> str:
         path = Path("/proc/sys", setting)
         if path.exists() and path.read_text().strip() == refusing:
             return f"{setting.replace('/', '.')} is {refusing}: allow them with `{cure}`"
-    return "in a container, start it with `--security-opt seccomp=unconfined --security-opt systempaths=unconfined`"  # fmt: skip  # noqa: E501
+    allow = "--security-opt seccomp=unconfined --security-opt systempaths=unconfined"
+    return f"in a container, start it with `{allow}`"

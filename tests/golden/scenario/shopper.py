@@ -1,0 +1,1 @@
+"""Stands for a Locust file: the golden files name it, nobody runs it."""
