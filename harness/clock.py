@@ -27,7 +27,7 @@ class SystemClock:
 
 @dataclass(frozen=True)
 class Epoch:
-    """Where a run's zero lies on both clocks. `mono_ns` is monotonic, `wall_ns` Unix nanoseconds."""
+    """Where a run's zero lies: `mono_ns` on the monotonic clock, `wall_ns` in Unix nanoseconds."""
 
     mono_ns: int
     wall_ns: int

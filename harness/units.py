@@ -198,7 +198,7 @@ class Varying(Generic[Q]):
             return Varying(((0.0, float(constant)),), True, str(constant))
         return _curve(quantity, value)
 
-    def __class_getitem__(cls, quantity: Any) -> Any:  # type: ignore[override]
+    def __class_getitem__(cls, quantity: Any) -> Any:
         if not (isinstance(quantity, type) and issubclass(quantity, Quantity)):
             return super().__class_getitem__(quantity)  # type: ignore[misc]
         return Annotated[Varying, _Reader(quantity)]
@@ -210,7 +210,8 @@ _CURVES = {"ramp": {"ramp", "over"}, "step": {"step", "every"}}
 def _curve(quantity: type[Q], value: dict[Any, Any]) -> Varying[Q]:
     names = [name for name in _CURVES if name in value]
     if len(names) != 1:
-        raise BadQuantity(f"a curve is one of {', '.join(_CURVES)}, like {{ramp: {_ends(quantity)}, over: 20s}}")  # fmt: skip
+        example = f"{{ramp: {_ends(quantity)}, over: 20s}}"
+        raise BadQuantity(f"a curve is one of {', '.join(_CURVES)}, like {example}")
     if odd := set(value) ^ _CURVES[names[0]]:
         verb = "does not take" if odd & set(value) else "needs"
         raise BadQuantity(f"{names[0]} {verb} {', '.join(sorted(map(str, odd)))}")

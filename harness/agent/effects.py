@@ -272,7 +272,7 @@ class Exercised:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The settings of a resource before anything was done: only keys that its mechanism may write."""
+    """The settings of a resource before anything was done: keys that its mechanism may write."""
 
     mechanism: str
     settings: Dict[str, str] = field(default_factory=dict)
@@ -317,7 +317,7 @@ def decode(data: Any) -> Any:
         return {key: decode(item) for key, item in data.items()}
     cls = _TYPES.get(data["type"])
     if cls is None:
-        raise Undecodable("no type %r" % (data["type"],))
+        raise Undecodable(f"no type {data['type']!r}")
     try:
         return cls(**{key: decode(item) for key, item in data.items() if key != "type"})
     except TypeError as error:

@@ -57,7 +57,7 @@ class Ladder:
                 return mechanism
             reasons.append("{}: {}".format(place.rpartition(".")[2], reason))
         kind = type(resource).__name__.lower()
-        raise Failed("nothing here can change a {} ({})".format(kind, "; ".join(reasons)))
+        raise Failed(f"nothing here can change a {kind} ({'; '.join(reasons)})")
 
     def named(self, resource: Any, name: str) -> Mechanism:
         """The mechanism that took a snapshot: it takes back, whatever else would work now."""

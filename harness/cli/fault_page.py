@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_origin
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
@@ -118,13 +119,17 @@ def _takes(annotation: Any, metadata: list[Any]) -> str:
         return _either(tuple(member.value for member in annotation))
     if get_origin(annotation) is Literal:
         return _either(get_args(annotation))
+    if get_origin(annotation) in (Union, UnionType):
+        kinds = [kind for kind in get_args(annotation) if kind is not type(None)]
+        return " or ".join(_takes(kind, []) for kind in kinds)
     if get_origin(annotation) in (tuple, list):
         return f"a list of {_takes(get_args(annotation)[0], [])}s"
     return {int: "whole number", float: "number", bool: "true or false"}.get(annotation, "text")
 
 
 def _either(values: tuple[Any, ...]) -> str:
-    return " or ".join(str(value) for value in values if value != "")
+    *others, last = [str(value) for value in values if value != ""]
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _example(info: FieldInfo) -> str:

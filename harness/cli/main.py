@@ -157,8 +157,7 @@ def guarded(command: Callable[[], object]) -> int:
 
 
 def _told(error: HarnessError) -> int:
-    if os.environ.get("HARNESS_DEBUG"):
-        raise error
+    _debugged(error)
     if isinstance(error, InvalidFile):
         click.echo(error.message, err=True)
         return error.exit_status
@@ -170,8 +169,7 @@ def _told(error: HarnessError) -> int:
 
 
 def _crashed(error: Exception) -> int:
-    if os.environ.get("HARNESS_DEBUG"):
-        raise error
+    _debugged(error)
     from harness.cli.crash import keep_traceback
 
     kept = keep_traceback(error)
@@ -179,6 +177,13 @@ def _crashed(error: Exception) -> int:
     where = f"the traceback is in {kept}; " if kept else ""
     click.echo(f"    {where}HARNESS_DEBUG=1 shows it", err=True)
     return Exit.INTERNAL
+
+
+def _debugged(error: Exception) -> None:
+    if os.environ.get("HARNESS_DEBUG"):
+        import traceback
+
+        traceback.print_exception(error)
 
 
 def _silence_stdout() -> None:

@@ -22,7 +22,7 @@ from harness.record.directory import RunDirectory
     help="Where run directories are.",
 )
 def report(run: str, outputs: tuple[str, ...], reports: Path) -> None:
-    r"""Report on RUN again: a run directory, the id of a run, or `last`.
+    """Report on RUN again: a run directory, the id of a run, or `last`.
 
     \b
     harness report
@@ -30,8 +30,8 @@ def report(run: str, outputs: tuple[str, ...], reports: Path) -> None:
     harness report reports/20261124-093012-checkout-3f2a --output json | jq .verdict
 
     Judges the recording anew. Exits 0 whatever the verdict is: the run had its exit status.
-    """
-    from harness.report.record import record_of  # noqa: PLC0415 (numpy: not for --help)
+    """  # noqa: D301 (click's mark for lines that stay as they are)
+    from harness.report.record import record_of
 
     directory = find_run(run, reports)
     write_outputs(record_of(directory), directory.path, outputs)

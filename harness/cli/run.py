@@ -43,9 +43,11 @@ from harness.record.directory import RunDirectory
     default=0,
     help="Run an invalid run again, so many times.",
 )
-def run(file: Path, assignments: tuple[str, ...], system: Path | None, outputs: tuple[str, ...], seed: int | None,
-        reports: Path, selector: str, inconclusive_ok: bool, retry_invalid: int) -> None:  # fmt: skip
-    """Run one experiment, or every experiment of a directory.
+def run(
+    file: Path, assignments: tuple[str, ...], system: Path | None, outputs: tuple[str, ...],
+    seed: int | None, reports: Path, selector: str, inconclusive_ok: bool, retry_invalid: int,
+) -> None:  # fmt: skip
+    r"""Run one experiment, or every experiment of a directory.
 
     \b
     harness run experiments/checkout-survives-slow-database.yaml
@@ -81,8 +83,10 @@ def _files(file: Path, selector: str) -> list[Path]:
     return found
 
 
-def _run_until_valid(path: Path, assignments: tuple[str, ...], system: Path | None, outputs: tuple[str, ...],
-                     seed: int | None, reports: Path, retries: int) -> Exit:  # fmt: skip
+def _run_until_valid(
+    path: Path, assignments: tuple[str, ...], system: Path | None, outputs: tuple[str, ...],
+    seed: int | None, reports: Path, retries: int,
+) -> Exit:  # fmt: skip
     for _ in range(retries + 1):
         status = run_one(path, assignments, system, outputs, seed, reports)
         if status is not Exit.INVALID:
@@ -90,8 +94,10 @@ def _run_until_valid(path: Path, assignments: tuple[str, ...], system: Path | No
     return status
 
 
-def run_one(path: Path, assignments: tuple[str, ...], system: Path | None, outputs: tuple[str, ...],
-            seed: int | None, reports: Path) -> Exit:  # fmt: skip
+def run_one(
+    path: Path, assignments: tuple[str, ...], system: Path | None, outputs: tuple[str, ...],
+    seed: int | None, reports: Path,
+) -> Exit:  # fmt: skip
     """One experiment from file to report; its exit status."""
     from harness.report.progress import Progress
     from harness.run.conduct import conduct, run_id

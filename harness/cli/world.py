@@ -74,14 +74,18 @@ def _fresh(directory: Path) -> Path:
 @click.argument("host")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def exec(host: str, command: tuple[str, ...]) -> None:
-    """Run COMMAND on HOST of the world that is up: a replica's name, or `client`."""
+    """Run COMMAND on HOST of the world that is up: a replica's name, or `client`.
+
+    Where several worlds are up: WORLD/HOST, with the beginning of the world's name.
+    """
     from harness.substrates.local.channel import ChannelError
     from harness.substrates.local.process import Asked, spawn
 
     env = {name: os.environ[name] for name in ("TERM",) if name in os.environ}
     words = command[1:] if command[0] == "--" else command
+    label, _, there = host.rpartition("/")
     try:
-        child = spawn(_only_world(), Asked(host, words, env=env, service=True), (0, 1, 2))
+        child = spawn(_the_world(label), Asked(there, words, env=env, service=True), (0, 1, 2))
     except ChannelError as error:
         raise UsageError(str(error)) from None
     _forward_signals(child)
@@ -89,15 +93,18 @@ def exec(host: str, command: tuple[str, ...]) -> None:
     sys.exit(128 - status if status < 0 else status)
 
 
-def _only_world() -> str:
-    from harness.substrates.local.channel import worlds
+def _the_world(label: str) -> str:
+    """The name of the one world that is meant."""
+    from harness.substrates.local.channel import world_name, worlds
 
-    names = worlds()
+    names = [name for name in worlds() if name.startswith(world_name(label))]
+    if len(names) == 1:
+        return names[0]
     if not names:
-        raise UsageError("no world is up", hint="start one with `harness world FILE`")
-    if len(names) > 1:
-        raise UsageError(f"several worlds are up: {', '.join(names)}", hint="end all but one")
-    return names[0]
+        which = f"no world {label} is up" if label else "no world is up"
+        raise UsageError(which, hint="start one with `harness world FILE`")
+    labels = ", ".join(name.removeprefix(world_name("")) for name in names)
+    raise UsageError(f"several worlds are up: {labels}", hint="say which: WORLD/HOST")
 
 
 def _forward_signals(child: WorldChild) -> None:
@@ -122,6 +129,8 @@ def _ended_by_signals() -> Any:
 
 
 def _describe(system: System, topology: Topology, it: LocalWorld, directory: Path) -> None:
+    from harness.substrates.local.channel import world_name
+
     click.echo(f"{system.metadata.name} is up in {it.name}")
     width = max(len(replica.name) for replica in topology.replicas)
     for replica in topology.replicas:
@@ -129,7 +138,8 @@ def _describe(system: System, topology: Topology, it: LocalWorld, directory: Pat
         log = directory / "services" / f"{replica.name}.log"
         click.echo(f"  {replica.name:{width}}  {replica.address}:{replica.port}{zone}  {log}")
     first = topology.replicas[0]
-    click.echo(f"harness world exec client -- curl -s http://{first.name}:{first.port}/")
+    label = it.name.removeprefix(world_name(""))
+    click.echo(f"harness world exec {label}/client -- curl -s http://{first.name}:{first.port}/")
     click.echo("Ctrl-C ends it.", err=True)
 
 

@@ -18,7 +18,7 @@ from harness.record.plan import LoadPlan
 _NO_WAIT = constant(0).__code__
 
 
-class BrokenFile(Exception):  # noqa: N818  it names what is broken
+class BrokenFile(Exception):
     """The Locust file cannot be used; the message is for its author."""
 
 

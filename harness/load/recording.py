@@ -41,9 +41,11 @@ ROW = np.dtype([
     ("outcome", "u1"), ("flags", "u1"),
 ])  # fmt: skip
 
-HEADER = np.dtype([("magic", "S8"), ("row", "<u4"), ("worker", "<u4"), ("epoch", "<i8"), ("rest", "S40")])  # fmt: skip
+HEADER = np.dtype([
+    ("magic", "S8"), ("row", "<u4"), ("worker", "<u4"), ("epoch", "<i8"), ("rest", "S40"),
+])  # fmt: skip
 MAGIC = b"HXREC01\n"
 
 Rows = np.ndarray[Any, np.dtype[Any]]
 
-assert ROW.itemsize == 40 and HEADER.itemsize == 64
+assert (ROW.itemsize, HEADER.itemsize) == (40, 64)

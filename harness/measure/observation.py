@@ -78,12 +78,20 @@ class Observation:
 
     @cached_property
     def lateness(self) -> Floats:
-        """How late the generator sent each first request after the warm-up, in seconds."""
+        """How late the generator began each arrival after the warm-up, in seconds.
+
+        A journey's own row tells it apart from what the user's task does before its first request;
+        a driver that writes no journeys is judged by its first requests.
+        """
         rows = self.rows
-        first = (rows["flags"] & (Flag.FIRST | Flag.JOURNEY | Flag.UNJUDGED)) == Flag.FIRST
-        sent = first & (rows["outcome"] != Outcome.DROPPED) & (rows["outcome"] != Outcome.SKIPPED)
-        sent &= rows["intended"] >= self.epoch.mono_ns
-        late: Floats = (rows["started"][sent] - rows["intended"][sent]) / SECOND
+        journeys = (rows["flags"] & Flag.JOURNEY) != 0
+        first = (rows["flags"] & (Flag.FIRST | Flag.UNJUDGED)) == Flag.FIRST
+        arrivals = journeys if journeys.any() else first
+        begun = (
+            arrivals & (rows["outcome"] != Outcome.DROPPED) & (rows["outcome"] != Outcome.SKIPPED)
+        )
+        begun &= rows["intended"] >= self.epoch.mono_ns
+        late: Floats = (rows["started"][begun] - rows["intended"][begun]) / SECOND
         return late
 
     def of(self, name: str = "", *, journeys: bool = False) -> Requests:

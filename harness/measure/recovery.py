@@ -70,7 +70,7 @@ class Recovery:
             case "held":
                 return f"held throughout, with {self.bad:,} bad of {self.count:,} requests"
             case "at once":
-                return "served well again before the counting began"
+                return "recovered before the counting began"
             case "recovered":
                 return (
                     f"recovered after {_seconds(self.took_s or 0)}, held for "

@@ -54,7 +54,7 @@ class Pipeline:
     def take(self, frame: bytes, forth: bool, now: float) -> Tuple[Out, ...]:
         """What becomes of a frame that came at `now`."""
         packet = read(frame)
-        if packet is None or not self._stages:
+        if packet is None or not (self._stages or self._floors):
             return (Out(now, frame),)
         going = [Out(now, frame)]
         back: List[Out] = []

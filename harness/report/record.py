@@ -159,7 +159,7 @@ class Recovery:
 class Series:
     """The whole run in bins of `step_s`, the n-th beginning at `start_s + n * step_s`.
 
-    `asked` and `reached` per second; quantiles count failures as infinite;
+    `asked` were due per second, `reached` were answered well; quantiles count failures as infinite;
     `errors` counts failures of each class in each bin.
     """
 
@@ -204,6 +204,6 @@ class Record:
 def record_of(directory: RunDirectory) -> Record:
     """Everything about a run, from its directory alone."""
     # numpy and scipy are loaded only where a run is read, not where a record is rendered.
-    from harness.report.reading import read_record  # noqa: PLC0415
+    from harness.report.reading import read_record
 
     return read_record(directory)

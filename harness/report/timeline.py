@@ -110,11 +110,11 @@ def _load(series: Series, x: Axis) -> Lane:
         "Load",
         "requests per second",
         (
-            Shape("reached", frame.steps(starts, series.reached, series.step_s), "reached"),
+            Shape("reached", frame.steps(starts, series.reached, series.step_s), "answered well"),
             Shape("asked", frame.steps(starts, series.asked, series.step_s), "asked"),
         ),
         _ticks(frame.y, "/s"),
-        f"Up to {words.rate(asked)} asked, up to {words.rate(top)} reached.",
+        f"Up to {words.rate(asked)} asked, up to {words.rate(top)} answered well.",
     )
 
 
@@ -192,7 +192,7 @@ def _marks(record: Record, x: Axis) -> Iterable[Mark]:
 def _columns(series: Series) -> tuple[Column, ...]:
     return (
         Column("asked", "/s", series.asked),
-        Column("reached", "/s", series.reached),
+        Column("answered well", "/s", series.reached),
         Column("P50", "ms", series.p50_ms),
         Column("P99", "ms", series.p99_ms),
         *(Column(name, "failed", counts) for name, counts in series.errors),

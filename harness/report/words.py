@@ -162,10 +162,16 @@ def bound(objective: Objective) -> str:
     """What the run shows about the service, beyond itself."""
     if objective.proves:
         return f"{'in general: ' if objective.claim == 'run' else ''}{objective.proves}"
-    if objective.low is None or objective.high is None:
+    sides = (("at least", objective.low), ("at most", objective.high))
+    known = [
+        f"{name} {quantity(value, objective.unit)}"
+        for name, value in sides
+        if value is not None and math.isfinite(value)
+    ]
+    if not known:
         return ""
-    low, high = quantity(objective.low, objective.unit), quantity(objective.high, objective.unit)
-    return f"between {low} and {high} at {objective.confidence * 100:g} %"
+    each = "each " if len(known) > 1 else ""
+    return f"in general {' and '.join(known)}, {each}at {objective.confidence * 100:g} %"
 
 
 def missing(objective: Objective) -> str:

@@ -65,7 +65,7 @@ def _in_world(
     users = (experiment.load.users.parent,) if experiment.load else ()
     opened = substrate.open(experiment.system, directory.path, LEASE_S, users)
     with _interruptible(), opened as world:
-        journal.append("world.ready")
+        journal.append("world.ready", world=world.name)
         _run(experiment, plan, world, directory, journal, progress)
     journal.append("world.closed")
 

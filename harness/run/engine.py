@@ -46,6 +46,7 @@ from harness.run.lifecycle import (
 LEAD_S = 2.0  #: how long before an inject its `before` look begins
 LOOK_S = 1.0  #: how long one look takes
 SHORTEST_LOOK_S = 0.3
+LOOK_MARGIN_S = 0.1  #: a look ends so long before the revert is due
 EVENT_LOOK_S = 0.2
 EVENT_LOOKS = 10  #: how often an event's outcome is looked at before it counts as not seen
 REVERT_TRIES = 3
@@ -255,7 +256,8 @@ class Engine:
                 self._look(life)
 
     def _look(self, life: Life) -> None:
-        left = LOOK_S if life.plan.event else life.injected + life.plan.lasts - self.now
+        ends = life.injected + life.plan.lasts - LOOK_MARGIN_S
+        left = LOOK_S if life.plan.event else ends - self.now
         if left >= SHORTEST_LOOK_S:
             life.looking = True
             life.next_look = self.now + (EVENT_LOOK_S if life.plan.event else LOOK_S)

@@ -49,6 +49,7 @@ class Watch:
 
     before: Look | None = None
     since: float = 0.0
+    until: float | None = None
     looks: list[Look] = field(default_factory=list)
     exercised: Exercised | None = None
 
@@ -92,7 +93,10 @@ class Performer:
 
     def judged(self, effect: PlannedEffect) -> tuple[Witnessed, ...]:
         """The verdict of the witness over everything it saw."""
-        held = self._held(effect, self._watches[effect.id].looks)
+        watch = self._watches[effect.id]
+        until = watch.until or time.monotonic()
+        # A look that was still under way when the revert began saw a bit of both.
+        held = self._held(effect, [look for look in watch.looks if look.seen.end <= until])
         return self._fault(effect).judge(held) if held.looks else ()
 
     def exercised(self, effect: PlannedEffect) -> Exercised:
@@ -109,6 +113,7 @@ class Performer:
         if comes:
             self._watches[effect.id].since = time.monotonic()
         else:
+            self._watches[effect.id].until = time.monotonic()
             self._count(effect)  # the mechanism forgets its counters with the effect
         tries = self._retrying(1 if comes else 3)
         tries(
@@ -176,7 +181,7 @@ class Performer:
     def _held(self, effect: PlannedEffect, looks: list[Look]) -> Held:
         watch = self._watches[effect.id]
         assert watch.before is not None, "looked before"
-        return Held(effect.resource, watch.before, tuple(looks), watch.since)
+        return Held(effect.resource, watch.before, tuple(looks), watch.since, watch.until)
 
     def _fault(self, effect: PlannedEffect) -> Fault:
         return self._faults[effect.intervention]

@@ -40,7 +40,7 @@ def make_plan(experiment: Experiment, substrate: Substrate, seed: int, run_id: s
         experiment=str(experiment.path), system=str(experiment.system.path),
         substrate=substrate.name, effects=(*_prepares(effects), *effects),
         objectives=experiment.objectives, aborts=experiment.guard.aborts,
-        load=_load(experiment, experiment.load, topology, duration, seed, run_id) if experiment.load else None,
+        load=_load(experiment, topology, duration, seed, run_id),
         warmup=float(experiment.load.warmup) if experiment.load else 0.0,
         duration=duration, settle=float(settle),
         max_duration=float(experiment.guard.max_duration), variables=experiment.variables,
@@ -76,7 +76,10 @@ def _place(
             f"{intervention.where} cannot take {intervention.kind} on {substrate.name}: it offers "
             f"no {fault.needs.__name__}", where=place, hint=f"harness explain {intervention.kind}",
         )  # fmt: skip
-    return [_effect(intervention, fault, resource, to) for resource in resources]
+    return [
+        replace(effect, mechanism=substrate.mechanism(effect.resource))
+        for effect in (_effect(intervention, fault, resource, to) for resource in resources)
+    ]
 
 
 def _ends(
@@ -145,14 +148,15 @@ def _name_of(to: tuple[Replica, ...]) -> str:
 
 def _prepares(effects: Iterable[PlannedEffect]) -> tuple[PlannedEffect, ...]:
     """The redirect into the proxy is itself an intervention: made before the baseline."""
-    edges = dict.fromkeys(e.resource for e in effects if isinstance(e.resource, Edge))
+    edges = {e.resource: e.mechanism for e in effects if isinstance(e.resource, Edge)}
     return tuple(
         PlannedEffect(
             id=f"intercept/{edge.target}", intervention="prepare", kind="intercept",
             target=edge.target, resource=edge, does=Intercept(), event=False, at=0.0, lasts=0.0,
-            mechanism="", says=f"connections {edge.target} run through the proxy", prepare=True,
+            mechanism=mechanism, says=f"connections {edge.target} run through the proxy",
+            prepare=True,
         )
-        for edge in edges
+        for edge, mechanism in edges.items()
     )  # fmt: skip
 
 
@@ -188,8 +192,11 @@ def _touched(effect: PlannedEffect, topology: Topology) -> tuple[Replica, ...]:
 
 
 def _load(
-    experiment: Experiment, load: Load, topology: Topology, duration: float, seed: int, run_id: str
-) -> LoadPlan:
+    experiment: Experiment, topology: Topology, duration: float, seed: int, run_id: str
+) -> LoadPlan | None:
+    load = experiment.load
+    if load is None:
+        return None
     return LoadPlan(
         users=str(load.users), entry=load.entry, url=_url(experiment, load, topology),
         counts=load.arrivals.counts, rate=load.arrivals.rate.points,

@@ -15,6 +15,7 @@ from harness.record.directory import RunDirectory
 from harness.record.journal import Journal, Step
 from harness.record.plan import Plan
 
+LEASE_S = 30.0
 _OVER = ("gone", "target_gone", "recovered")
 
 
@@ -44,15 +45,11 @@ def still_open(directory: RunDirectory) -> tuple[Open, ...]:
     begun = {s.effect: s for s in steps if s.step in ("injecting", "acting")}
     over = {s.effect for s in steps if s.step in _OVER}
     held = [effect for effect in begun if effect not in over]
-    lasts = _lasts(directory)
+    plan = directory.plan()
     return tuple(
-        _open(effect, _receipt_of(effect, receipts, lasts), begun[effect], lasts)
+        _open(effect, _receipt_of(effect, receipts, plan), begun[effect], plan)
         for effect in reversed(held)
     )
-
-
-def _lasts(directory: RunDirectory) -> Plan:
-    return directory.plan()
 
 
 def _receipt_of(effect: str, receipts: dict[str, Step], plan: Plan) -> Step:
@@ -86,32 +83,33 @@ def recover_run(directory: RunDirectory, alive: bool) -> Recovery:
 
 
 def _world_is_gone(directory: RunDirectory, run_id: str, found: tuple[Open, ...]) -> Recovery:
-    from harness.substrates.local.support import world_processes
+    from harness.substrates.local.channel import worlds
 
-    if living := world_processes(directory.path):
-        left = tuple(f"process {pid} of its world is still there: kill {pid}" for pid in living)
+    names = (s.data.get("world", "") for s in directory.steps() if s.step == "world.ready")
+    world = next(names, "")
+    if world in worlds():
+        left = (f"the world {world} is still up: end the process that `ss -xlp` shows for it",)
         return Recovery(run_id, "its world has not ended", left=left)
     _note(directory, found)
-    names = tuple(f"{o.effect} (ended with its world)" for o in found)
-    return Recovery(run_id, "its world is gone, and every fault with it", names)
+    ended = tuple(f"{o.effect} (ended with its world)" for o in found)
+    return Recovery(run_id, "its world is gone, and every fault with it", ended)
 
 
 def _make_as_before(directory: RunDirectory, run_id: str, found: tuple[Open, ...]) -> Recovery:
-    from harness.substrates.attached import agent_here
+    from harness.substrates.attached import agents_here
 
     done: list[Open] = []
     left: list[str] = []
-    with agent_here(directory.path) as hands:
+    with agents_here(directory.path, LEASE_S) as hands:
         for generation, open_ in enumerate(found, start=1_000_000):
             try:
                 hands.make(open_.resource, open_.receipt, generation, open_.snapshot, ())
                 done.append(open_)
             except HandsError as error:
-                (
+                if error.target_gone:
                     done.append(open_)
-                    if error.target_gone
-                    else left.append(f"{open_.effect}: {error}")
-                )
+                else:
+                    left.append(f"{open_.effect}: {error}")
     _note(directory, tuple(done))
     return Recovery(
         run_id, "taken back from its journal", tuple(o.effect for o in done), tuple(left)

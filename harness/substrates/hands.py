@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotInTime
+from contextlib import suppress
 from typing import Any, BinaryIO
 
 from harness.agent.effects import Act, Effect, Exercised, InForce, Resource, Seen, Snapshot
@@ -119,11 +120,9 @@ class AgentHands:
         return number, future
 
     def _read(self) -> None:
-        try:
+        with self._reader, suppress(OSError, ValueError):  # closed under us
             for line in self._reader:
                 self._take(line)
-        except (OSError, ValueError):  # closed under us
-            pass
         self._lose()
 
     def _take(self, line: bytes) -> None:

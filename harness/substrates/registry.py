@@ -10,9 +10,9 @@ NAMES = ("attached", "local")
 
 def substrate_for(system: System) -> Substrate:
     if system.attached:
-        from harness.substrates.attached import AttachedSubstrate  # noqa: PLC0415
+        from harness.substrates.attached import AttachedSubstrate
 
         return AttachedSubstrate()
-    from harness.substrates.local.substrate import LocalSubstrate  # noqa: PLC0415
+    from harness.substrates.local.substrate import LocalSubstrate
 
     return LocalSubstrate()

@@ -68,6 +68,7 @@ class Child(Protocol):
 class World(Protocol):
     """A system that is up. Leaving the context ends it and all that is in it."""
 
+    name: str
     hands: Hands
 
     def spawn(self, host: str, argv: tuple[str, ...], log: Path) -> Child:
@@ -95,6 +96,10 @@ class Substrate(Protocol):
     ) -> tuple[Resource, ...]:
         """The resources of these targets that offer the capability, in their order; `to` narrows
         an edge. Empty when they do not offer it."""
+        ...
+
+    def mechanism(self, resource: Resource) -> str:
+        """What will carry effects on it out, as far as can be told without starting anything."""
         ...
 
     def open(

@@ -126,7 +126,7 @@ def _count(objective: Objective, requests: Requests, *, one_fault: bool) -> _Fou
         verdict, value_of(objective, requests, 0.0),
         wording.sentence(wording.what_happened(objective, count, requests), why),
         count.good, count.count, needed, low, high,
-        _proves(objective, low, high) + (" of this one fault" if one_fault else ""),
+        _proves(objective, low, high) + (", for this one fault only" if one_fault else ""),
     )  # fmt: skip
 
 

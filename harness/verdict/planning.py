@@ -6,10 +6,52 @@ there is a warning with the numbers: such an experiment may still FAIL honestly.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from harness.experiment.model import Objective
 from harness.measure.claims import fewest
 from harness.measure.indicators import limit_of
 from harness.measure.statistics import bounding, proving
+from harness.record.plan import Plan, PlannedEffect
+
+
+@dataclass(frozen=True)
+class PlanProblems:
+    """`refusals`: objectives that no result could decide; `warnings`: that probably none will."""
+
+    refusals: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def plan_problems(plan: Plan, expected: Callable[[float, float], float]) -> PlanProblems:
+    """Look at every objective; `expected(begin_s, end_s)` are the requests due in a span."""
+    refusals, warnings = [], []
+    for objective in plan.objectives:
+        requests = expected(*planned_span(objective, plan))
+        refusal = undecidable(objective, requests, faults=bool(plan.interventions))
+        refusals.append(refusal)
+        warnings.append("" if refusal else doubtful(objective, requests))
+    return PlanProblems(tuple(filter(None, refusals)), tuple(filter(None, warnings)))
+
+
+def planned_span(objective: Objective, plan: Plan) -> tuple[float, float]:
+    """The window of an objective if all goes as planned; of several, the shortest."""
+    effects = [e for e in plan.effects if not e.prepare]
+    first = min((e.at for e in effects), default=0.0)
+    if objective.window in ("", "baseline") or not effects:
+        baseline = objective.window == "baseline" and bool(effects)
+        return (0.0, first) if baseline else (first, plan.duration)
+    ids = [e for e in effects if objective.window_id in ("", e.intervention)]
+    spans = [_span(objective.window, effect, plan.duration) for effect in ids]
+    return min(spans, key=lambda span: span[1] - span[0], default=(0.0, 0.0))
+
+
+def _span(window: str, effect: PlannedEffect, duration: float) -> tuple[float, float]:
+    gone = effect.at + effect.lasts
+    if window == "after":
+        return gone, duration
+    return effect.at, duration if effect.event else gone
 
 
 def undecidable(objective: Objective, expected_requests: float, *, faults: bool = True) -> str:

@@ -74,8 +74,7 @@ def _list(schema: Any, value: Any, root: Any) -> bool:
 def _number(schema: Any, value: Any, root: Any) -> bool:
     if not isinstance(value, (int, float)):
         return True
-    return (
-        schema.get("minimum", value) <= value <= schema.get("maximum", value)
-        and schema.get("exclusiveMinimum", value - 1) < value
-        and value < schema.get("exclusiveMaximum", value + 1)
-    )
+    above = schema.get("exclusiveMinimum", value - 1)
+    below = schema.get("exclusiveMaximum", value + 1)
+    inside = schema.get("minimum", value) <= value <= schema.get("maximum", value)
+    return inside and above < value < below

@@ -23,8 +23,11 @@ from harness.faults import registry
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden"
-RIGHT = [*sorted((ROOT / "experiments").glob("*.yaml"))]
-SYSTEMS = [*sorted((ROOT / "scenarios").glob("*/system*.yaml")), *sorted((GOLDEN / "scenario").glob("*.yaml"))]  # fmt: skip
+RIGHT = sorted((ROOT / "experiments").glob("*.yaml"))
+SYSTEMS = [
+    *sorted((ROOT / "scenarios").glob("*/system*.yaml")),
+    *sorted((GOLDEN / "scenario").glob("*.yaml")),
+]
 
 #: Wrong only in what a schema cannot know: names, units, text, what a target can take.
 BEYOND_A_SCHEMA = (
@@ -74,7 +77,11 @@ def test_systems_are_valid(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [p for p in sorted((GOLDEN / "files").glob("*.yaml")) if not p.stem.startswith(BEYOND_A_SCHEMA)],
+    [
+        p
+        for p in sorted((GOLDEN / "files").glob("*.yaml"))
+        if not p.stem.startswith(BEYOND_A_SCHEMA)
+    ],
     ids=lambda path: path.stem,
 )
 def test_wrong_files_are_invalid(path: Path) -> None:
@@ -92,3 +99,16 @@ def test_the_example_of_a_fault_is_right(name: str) -> None:
     fault.model_validate(own)
     assert all(info.description for info in fault.model_fields.values())
     assert fault_page.summary(fault)
+
+
+def test_the_examples_of_the_page_on_the_format_are_valid() -> None:
+    page = (ROOT / "docs" / "file-format.md").read_text(encoding="utf-8")
+    blocks = [part.split("```")[0] for part in page.split("```yaml\n")[1:]]
+    whole = [block for block in blocks if block.startswith("apiVersion")]
+    assert len(whole) == 2
+    for block in whole:
+        tree = read_tree("file-format.md", block.encode(), Problems())
+        assert tree
+        data = plain_data(tree)
+        kind = "system" if "kind: System" in block else "experiment"
+        assert accepts(schema(kind), data, schema(kind))

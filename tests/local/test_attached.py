@@ -42,7 +42,8 @@ def started(*arguments):
     try:
         yield process, int(process.stdout.readline())
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # a test may have killed it
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         process.stdout.close()
 

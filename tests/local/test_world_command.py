@@ -1,6 +1,7 @@
 """`harness world`: a system that stays up, and commands run in it."""
 
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -11,10 +12,11 @@ from worlds import PYTHON, WHY_NOT
 
 pytestmark = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT or "works")
 HARNESS = (sys.executable, "-P", "-m", "harness.cli.main")
+NAME = f"little-{secrets.token_hex(3)}"
 SYSTEM = f"""
 apiVersion: harness/v1
 kind: System
-metadata: {{name: little}}
+metadata: {{name: {NAME}}}
 spec:
   services:
     api: {{run: "{PYTHON} -m http.server $(port)", port: 8000, ready: /, replicas: 2}}
@@ -41,8 +43,8 @@ def up(tmp_path):
         process.wait()
 
 
-def visit(*words, **options):
-    command = [*HARNESS, "world", "exec", *words]
+def visit(host, *words, **options):
+    command = [*HARNESS, "world", "exec", f"{NAME}/{host}", *words]
     return subprocess.run(
         command, capture_output=True, text=True, timeout=30, check=False, **options
     )
@@ -64,8 +66,9 @@ def test_a_world_is_visited_and_ends_at_ctrl_c(up, tmp_path):
 
 
 def test_a_visit_that_is_killed_takes_its_command_along(up):
-    visitor = subprocess.Popen([*HARNESS, "world", "exec", "client", "--", "sleep", "4711"])
-    count = ("api-0", "--", "sh", "-c", "grep -lx sleep.4711. /proc/[0-9]*/cmdline | wc -l")
+    visitor = subprocess.Popen([*HARNESS, "world", "exec", f"{NAME}/client", "--", "sleep", "4711"])
+    listed = "cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -c 'sleep [4]711'"
+    count = ("api-0", "--", "sh", "-c", listed)
     deadline = time.monotonic() + 15
     while visit(*count).stdout.strip() == "0":
         assert time.monotonic() < deadline

@@ -62,7 +62,8 @@ def agent(lease_s: float = 5.0) -> Iterator[tuple[AgentHands, subprocess.Popen[b
         [sys.executable, "-m", "harness.agent.main", "--lease", str(lease_s)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
     )  # fmt: skip
-    assert reaper.stdin and reaper.stdout
+    assert reaper.stdin
+    assert reaper.stdout
     hands = AgentHands(reaper.stdout, reaper.stdin)
     try:
         yield hands, reaper

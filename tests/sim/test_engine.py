@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.agent.effects import Link, LinkProfile, Kill, Processes, Snapshot
+from harness.agent.effects import Kill, Link, LinkProfile, Processes, Snapshot
 from harness.record.plan import Plan, PlannedEffect
 from harness.run import lifecycle as go
 from harness.run.engine import Engine
@@ -28,9 +28,20 @@ def link(name: str) -> Link:
 
 def effect(id: str, resource: object, at: float, lasts: float, *, event=False, prepare=False):
     does = Kill() if event else LinkProfile()
-    name = id.split("/")[0]
+    name = id.split("/", maxsplit=1)[0]
     return PlannedEffect(
-        id, "prepare" if prepare else name, "x", "t", resource, does, event, at, lasts, "m", "", prepare
+        id,
+        "prepare" if prepare else name,
+        "x",
+        "t",
+        resource,
+        does,
+        event,
+        at,
+        lasts,
+        "m",
+        "",
+        prepare,
     )
 
 
@@ -166,7 +177,9 @@ def run(seed: int, trouble: float) -> tuple[Engine, FakeWorld]:
 
 
 def check(engine: Engine, world: FakeWorld, seed: int) -> None:
-    assert engine.finished, f"seed {seed}: never finished: {[(i.plan.id, i.state) for i in engine.lives.values()]}"
+    assert engine.finished, (
+        f"seed {seed}: never finished: {[(i.plan.id, i.state) for i in engine.lives.values()]}"
+    )
     for life in engine.lives.values():
         assert life.state in go.ENDED, f"seed {seed}: {life.plan.id} ended {life.state}"
         still = life.plan.id in world.in_force.get(life.plan.resource, ())

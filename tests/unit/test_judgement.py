@@ -28,7 +28,7 @@ from harness.measure.claims import Count, allowed, fewest, in_general, of_this_r
 from harness.measure.evidence import Evidence
 from harness.measure.observation import Observation
 from harness.measure.windows import windows_of
-from harness.verdict import doubtful, judge, judge_all, undecidable
+from harness.verdict import doubtful, judge, judge_all, plan_problems, undecidable
 from harness.verdict.wording import percent
 
 
@@ -253,8 +253,8 @@ def test_an_objective_is_judged_in_its_window():
         "from the first fault",
     ]
     assert found["availability >= 90%"].start_s == 8.0
-    assert "of this one fault" not in found["availability >= 99% baseline"].proves
-    assert found["availability >= 90%"].proves.endswith("of this one fault")
+    assert "for this one fault only" not in found["availability >= 99% baseline"].proves
+    assert found["availability >= 90%"].proves.endswith("for this one fault only")
 
 
 def test_during_alone_holds_for_each_fault():
@@ -277,7 +277,7 @@ def test_what_never_began_is_inconclusive():
     ("until", "verdict", "value", "says"),
     [
         (8.0, "pass", None, "Never impacted."),
-        (12.0, "pass", 0.0, "Served well again before"),
+        (12.0, "pass", 0.0, "Recovered before"),
         (20.0, "pass", 2.0, "Recovered after 2 s, held for 5 s (resolution 5 ms)."),
         (23.5, "fail", 5.5, "Recovered after 5.5 s"),
         (29.0, "fail", None, "Not recovered within 11 s."),
@@ -397,6 +397,23 @@ def test_one_more_failure_never_helps(failures, count, target):
 def test_what_no_result_could_decide(line, expected, says):
     assert says in undecidable(read_objective(line), expected)
     assert bool(says) == bool(undecidable(read_objective(line), expected))
+
+
+def test_a_plan_is_looked_at_window_by_window():
+    lines = [
+        "availability >= 99.9% baseline",
+        "availability >= 99.99% during slow-db",
+        "availability >= 99.99% after slow-db",
+        "p99 < 1s during slow-db at 95%",
+        "p99 < 1s during kill",
+        "recovery < 5s",
+    ]
+    effects = [SLOW, effect("kill/api-0", at=25.0, lasts=0.0, event=True)]
+    found = plan_problems(plan(lines, effects), lambda begin, end: 200 * (end - begin))
+    assert [r.split(":")[0] for r in found.refusals] == ["p99 < 1s during slow-db at 95%"]
+    assert [w.split(": ")[1][:13] for w in found.warnings] == ["about 2,000 r", "about 2,400 r"]
+    cold = plan(["p99 < 1s baseline"], [effect(at=0.0)])
+    assert "no request is due" in plan_problems(cold, lambda a, b: 200 * (b - a)).refusals[0]
 
 
 def test_without_faults_the_whole_run_may_prove():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -144,8 +146,12 @@ def test_refuses_aborts(text: str) -> None:
 @given(st.one_of(st.text(max_size=40), st.lists(st.sampled_from(WORDS), max_size=9).map(" ".join)))
 def test_any_line_is_read_or_misread_inside_it(text: str) -> None:
     for read in (read_objective, read_abort):
-        try:
-            read(text)
-        except MisreadError as error:
-            assert 0 <= error.offset <= len(text)
-            assert error.message
+        assert 0 <= offset_of_misreading(read, text) <= len(text)
+
+
+def offset_of_misreading(read: Callable[[str], object], text: str) -> int:
+    try:
+        read(text)
+    except MisreadError as error:
+        return error.offset
+    return 0

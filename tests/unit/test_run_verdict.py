@@ -20,7 +20,8 @@ from made_runs import (
 
 from harness.errors import Exit
 from harness.experiment.objectives import read_objective
-from harness.load.recording import HEADER, MAGIC, Flag, Outcome
+from harness.load.recorder import Recorder
+from harness.load.recording import Flag, Outcome
 from harness.measure.summary import load_summary, series, windows_table
 from harness.record import journal
 from harness.record.directory import Facts, RunDirectory
@@ -125,6 +126,13 @@ def test_late_is_measured_against_the_strictest_latency_limit():
 
 def steady_due():
     return (steady(30)["intended"] - EPOCH.mono_ns) / 1e9
+
+
+def test_what_a_task_does_before_its_first_request_is_not_the_generators():
+    thinking = rows(steady_due(), 0.6, late=0.5)
+    on_time = rows(steady_due(), 0.6, flags=Flag.JOURNEY, late=0.001)
+    both = np.concatenate([thinking, on_time])
+    assert words(*life(), *ends(), made=both, objectives=["p99 < 1s"])[0] == "pass"
 
 
 def test_later_requests_of_a_task_are_not_late():
@@ -232,12 +240,19 @@ def written(tmp_path, made, told, objectives, effects=(SLOW,), torn=b""):
             line, chain = journal._line(step, chain)
             book.write(line)
     for worker in (0, 1):
-        header = np.zeros(1, HEADER)
-        header["magic"], header["row"], header["worker"] = MAGIC, made.itemsize, worker
-        rows = header.tobytes() + made[worker::2].tobytes() + torn
-        (tmp_path / f"recording.{worker}.bin").write_bytes(rows)
-        (tmp_path / f"recording.{worker}.names").write_text("browse\npay\n")
+        _record(tmp_path, worker, made[worker::2], torn)
     return directory
+
+
+def _record(path, worker, made, torn):
+    book = Recorder(path, worker)
+    for row in made.tolist():
+        intended, started, ended, size, arrival, name, status, _, outcome, flags = row
+        told = {"outcome": outcome, "flags": flags, "arrival": arrival, "status": status}
+        book.add(("browse", "pay")[name], intended, started, ended, size=size, **told)
+    book.close()
+    with (path / f"recording.{worker}.bin").open("ab") as file:
+        file.write(torn)
 
 
 def test_a_run_directory_is_all_it_takes(tmp_path):
@@ -298,5 +313,8 @@ def test_marks_and_dropped_rows_are_no_requests():
 
 
 def test_a_load_that_does_not_start_is_invalid():
-    told = ((-1.0, "abort", {"by": "internal", "reason": "shopper.py: no users"}), (0.0, "run.ended"))
+    told = (
+        (-1.0, "abort", {"by": "internal", "reason": "shopper.py: no users"}),
+        (0.0, "run.ended"),
+    )
     assert words(*told, made=rows([], [])) == ("invalid", 6, ("aborted: shopper.py: no users",))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,10 +62,8 @@ def test_a_duration_reads_what_it_writes(number: int, unit: str) -> None:
 
 @given(st.text(max_size=20))
 def test_any_text_is_a_duration_or_refused(text: str) -> None:
-    try:
+    with contextlib.suppress(BadQuantity):
         assert Duration.parse(text) >= 0
-    except BadQuantity:
-        pass
 
 
 def test_curves() -> None:

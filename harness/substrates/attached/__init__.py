@@ -4,6 +4,6 @@ Nothing is started and no network is ours, so its processes can be signalled and
 and measurement work as everywhere.
 """
 
-from harness.substrates.attached.substrate import AttachedSubstrate
+from harness.substrates.attached.substrate import AttachedSubstrate, agents_here
 
-__all__ = ["AttachedSubstrate"]
+__all__ = ["AttachedSubstrate", "agents_here"]

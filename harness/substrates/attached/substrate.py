@@ -15,7 +15,9 @@ from harness.agent.effects import Processes, Resource
 from harness.capabilities import Hands, Signals
 from harness.experiment.model import Service, System
 from harness.substrates.attached.identity import is_served, listening_on, start_of
+from harness.substrates.hands import AgentHands
 from harness.substrates.substrate import Child, Replica, Topology
+from harness.substrates.successor import SucceedingHands
 
 _HERE = "127.0.0.1"
 _END_S = 5.0
@@ -45,6 +47,9 @@ class AttachedSubstrate:
             return ()
         return tuple(found for origin in origins if (found := _processes(origin)))
 
+    def mechanism(self, resource: Resource) -> str:
+        return "signals"
+
     @contextlib.contextmanager
     def open(
         self,
@@ -53,25 +58,42 @@ class AttachedSubstrate:
         lease_s: float,
         keep: tuple[Path, ...] = (),
     ) -> Iterator[AttachedWorld]:
-        from harness.substrates.hands import AgentHands
+        with agents_here(directory, lease_s) as hands:
+            world = AttachedWorld(hands, self.topology(system))
+            try:
+                yield world
+            finally:
+                world.close()
 
-        argv = [sys.executable, "-P", "-m", "harness.agent.main", "--lease", f"{lease_s:g}"]
-        with (directory / "agent.log").open("ab") as log:
-            agent = subprocess.Popen(
-                argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
-                start_new_session=True,
-            )  # fmt: skip
-        assert agent.stdin
-        assert agent.stdout
-        hands = AgentHands(cast("BinaryIO", agent.stdout), cast("BinaryIO", agent.stdin))
-        world = AttachedWorld(hands, self.topology(system))
-        try:
-            yield world
-        finally:
-            world.close()
-            hands.close()
-            AttachedChild(agent).terminate()
-            agent.stdout.close()
+
+@contextlib.contextmanager
+def agents_here(directory: Path, lease_s: float) -> Iterator[SucceedingHands]:
+    """An agent beside us, and another when that one is lost."""
+    with contextlib.ExitStack() as agents:
+
+        def start() -> AgentHands:
+            return agents.enter_context(_agent(directory, lease_s))
+
+        yield SucceedingHands(start(), start)
+
+
+@contextlib.contextmanager
+def _agent(directory: Path, lease_s: float) -> Iterator[AgentHands]:
+    argv = [sys.executable, "-P", "-m", "harness.agent.main", "--lease", f"{lease_s:g}"]
+    with (directory / "agent.log").open("ab") as log:
+        agent = subprocess.Popen(
+            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
+            start_new_session=True,
+        )  # fmt: skip
+    assert agent.stdin
+    assert agent.stdout
+    hands = AgentHands(cast("BinaryIO", agent.stdout), cast("BinaryIO", agent.stdin))
+    try:
+        yield hands
+    finally:
+        hands.close()
+        AttachedChild(agent).terminate()
+        agent.stdout.close()
 
 
 class AttachedChild:
@@ -94,6 +116,8 @@ class AttachedChild:
 
 
 class AttachedWorld:
+    name = ""
+
     def __init__(self, hands: Hands, topology: Topology) -> None:
         self.hands = hands
         self._children: list[AttachedChild] = []

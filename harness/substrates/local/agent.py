@@ -11,6 +11,18 @@ from pathlib import Path
 from harness.substrates.hands import AgentHands
 from harness.substrates.local.layout import own_environment
 from harness.substrates.local.process import Asked, spawn
+from harness.substrates.successor import SucceedingHands
+
+
+@contextlib.contextmanager
+def agents_of(world: str, directory: Path, lease_s: float) -> Iterator[SucceedingHands]:
+    """An agent, and another when that one is lost."""
+    with contextlib.ExitStack() as agents:
+
+        def start() -> AgentHands:
+            return agents.enter_context(agent_of(world, directory, lease_s))
+
+        yield SucceedingHands(start(), start)
 
 
 @contextlib.contextmanager

@@ -22,6 +22,9 @@ from harness.substrates.local.units import LocalUnits, WorldHands
 from harness.substrates.local.world import LocalWorld, start_services
 from harness.substrates.substrate import Replica, Topology
 
+#: The first rungs of the agent's ladder, all of which work in a world of our own.
+_MECHANISMS = {Link: "wire", Edge: "proxy", Processes: "signals", Unit: "supervisor"}
+
 
 class LocalSubstrate:
     name = "local"
@@ -48,19 +51,22 @@ class LocalSubstrate:
             return tuple(map(_processes, ours))
         return tuple(Unit(origin.name) for origin in ours) if capability is Units else ()
 
+    def mechanism(self, resource: Resource) -> str:
+        return _MECHANISMS[type(resource)]
+
     @contextlib.contextmanager
     def open(
         self, system: System, directory: Path, lease_s: float, keep: tuple[Path, ...] = ()
     ) -> Iterator[LocalWorld]:
         """`keep`: more paths that must be visible inside, wherever they lie."""
-        from harness.substrates.local.agent import agent_of
+        from harness.substrates.local.agent import agents_of
 
         topology = self.topology(system)
         logs = directory / "services"
         logs.mkdir(parents=True, exist_ok=True)
         spec = world_spec(system, topology, directory, keep)
         supervisor = Supervisor(spec, directory / "world.log")
-        with contextlib.closing(supervisor), agent_of(spec.name, directory, lease_s) as agent:
+        with contextlib.closing(supervisor), agents_of(spec.name, directory, lease_s) as agent:
             start_services(spec.name, system, topology, logs)
             units = LocalUnits(spec.name, system, topology)
             yield LocalWorld(supervisor, WorldHands(units, agent))

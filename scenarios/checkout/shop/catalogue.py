@@ -24,14 +24,27 @@ class Catalogue:
         self._timeout = settings.cache_timeout
         self._orders = orders
         self._breaker = Breaker("cache", rest=1.0)
+        self._reading: asyncio.Task | None = None
 
     async def all(self) -> list[dict]:
         cached = await self._try(self._cache.get(KEY))
         if cached is not None:
             return json.loads(cached)
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read())
+            self._reading.add_done_callback(self._done)
+        return await asyncio.shield(self._reading)
+
+    async def _read(self) -> list[dict]:
+        """One question to the database, however many wait for the answer."""
         products = await self._orders.products()
         await self._try(self._cache.set(KEY, json.dumps(products), ex=FRESH_S))
         return products
+
+    def _done(self, reading: asyncio.Task) -> None:
+        self._reading = None
+        if not reading.cancelled():
+            reading.exception()  # whoever waits has it; nobody waiting is no error
 
     async def one(self, sku: int) -> dict:
         products = await self.all()

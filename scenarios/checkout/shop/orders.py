@@ -31,7 +31,7 @@ class Orders:
         self._breaker = Breaker("database", rest=settings.breaker_rest)
         self._pool = AsyncConnectionPool(
             f"host={host} port={port} user=shop dbname=postgres connect_timeout=2",
-            min_size=4, max_size=settings.pool_size, timeout=self._timeout, open=False,
+            min_size=settings.pool_size, timeout=self._timeout, open=False,
             reconnect_timeout=30, num_workers=4,
             kwargs={"autocommit": True, "row_factory": dict_row},
         )  # fmt: skip

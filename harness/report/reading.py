@@ -1,0 +1,95 @@
+"""From a run directory to a record: judged anew, measured anew, nothing but what is on disk."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from harness.measure import summary
+from harness.measure.evidence import Evidence, gather
+from harness.measure.recovery import Recovery as Measured
+from harness.record.directory import RunDirectory
+from harness.report.effects import effects_of
+from harness.report.events import events_of
+from harness.report.record import Load, Objective, Record, Recovery, Run, Series, Window
+from harness.verdict import judge_evidence
+
+#: Bins of a chart: beyond this nobody can see them, and the page gets heavy.
+MOST_BINS = 1800
+_STEPS_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
+
+
+def read_record(directory: RunDirectory) -> Record:
+    evidence = gather(directory)
+    verdict = judge_evidence(evidence)
+    epoch = evidence.observation.epoch
+    return Record(
+        run=_run(directory, evidence),
+        verdict=verdict.verdict,
+        exit_status=int(verdict.exit_status),
+        reasons=verdict.reasons,
+        objectives=tuple(Objective(**dataclasses.asdict(j)) for j in verdict.judgements),
+        effects=effects_of(evidence.plan, evidence.steps, epoch),
+        load=_load(evidence),
+        windows=tuple(_window(w) for w in summary.windows_table(evidence)),
+        recoveries=tuple(_recovery(r) for r in evidence.windows.recoveries if not r.while_on),
+        events=events_of(evidence.steps, epoch),
+        warnings=evidence.plan.warnings,
+        series=_series(evidence),
+    )
+
+
+def _run(directory: RunDirectory, evidence: Evidence) -> Run:
+    plan, facts, steps = evidence.plan, directory.facts(), evidence.steps
+    lasted = evidence.seconds(steps[-1]) - evidence.seconds(steps[0]) if steps else 0.0
+    return Run(
+        id=plan.run_id,
+        name=plan.name,
+        hypothesis=plan.hypothesis,
+        seed=plan.seed,
+        started=facts.started,
+        duration_s=round(lasted, 3),
+        directory=str(directory.path),
+        experiment=plan.experiment,
+        system=plan.system,
+        substrate=plan.substrate,
+        warmup_s=plan.warmup,
+        variables=dict(plan.variables),
+        versions=facts.versions,
+        machine=facts.machine,
+    )
+
+
+def _load(evidence: Evidence) -> Load | None:
+    told, load = summary.load_summary(evidence), evidence.plan.load
+    return Load(**dataclasses.asdict(told), counts=load.counts) if told and load else None
+
+
+def _window(told: summary.WindowSummary) -> Window:
+    made = Window(**dataclasses.asdict(told))
+    p50, p99 = (_beyond(value, told.count) for value in (made.p50_ms, made.p99_ms))
+    return dataclasses.replace(made, p50_ms=p50, p99_ms=p99)
+
+
+def _recovery(told: Measured) -> Recovery:
+    at = told.at_s if told.how == "recovered" else None
+    return Recovery(told.intervention, told.from_s, at, told.says)
+
+
+def _series(evidence: Evidence) -> Series | None:
+    if not len(evidence.observation.rows):
+        return None
+    length = evidence.plan.warmup + evidence.windows.end_s
+    step = next((s for s in _STEPS_S if length / s <= MOST_BINS), _STEPS_S[-1])
+    told = summary.series(evidence, step)
+    made = Series(**{f.name: getattr(told, f.name) for f in dataclasses.fields(told)})
+    p50, p99 = (
+        tuple(_beyond(v, n) for v, n in zip(quantiles, told.asked, strict=True))
+        for quantiles in (told.p50_ms, told.p99_ms)
+    )
+    return dataclasses.replace(made, p50_ms=p50, p99_ms=p99)
+
+
+def _beyond(value: float | None, count: float) -> float | None:
+    """A quantile of requests that has no number lies among the failures."""
+    return math.inf if value is None and count else value

@@ -1,0 +1,81 @@
+"""Hands that outlive their agent: a fresh one takes back and looks, and never injects.
+
+When an agent dies, its reaper takes everything back. That is not believed but looked at: the first
+call that finds the agent lost starts a successor beside the same targets. The lost lease still ends
+the run (`renew` says so once); whatever is made after that is the snapshot.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from harness.agent.effects import Act, Effect, Exercised, InForce, Resource, Seen, Snapshot
+from harness.capabilities import Hands, HandsError
+
+T = TypeVar("T")
+
+
+class SucceedingHands:
+    """`again` starts an agent; it is called once at most."""
+
+    def __init__(self, first: Hands, again: Callable[[], Hands]) -> None:
+        self._hands = first
+        self._again = again
+        self._succeeded = False
+        self._known: set[str] = set()
+        self._lock = threading.Lock()
+
+    def mechanism(self, resource: Resource) -> str:
+        return self._ask(lambda hands: hands.mechanism(resource))
+
+    def snapshot(self, resource: Resource) -> Snapshot:
+        return self._ask(lambda hands: hands.snapshot(resource))
+
+    def make(
+        self, resource: Resource, receipt: str, generation: int,
+        snapshot: Snapshot, effects: tuple[InForce, ...],
+    ) -> None:  # fmt: skip
+        new = {effect.id for effect in effects} - self._known
+        self._known |= new
+        if new:  # an inject: only the agent that this run began with may do it
+            self._refuse_after_loss()
+            self._hands.make(resource, receipt, generation, snapshot, effects)
+        else:
+            self._ask(lambda hands: hands.make(
+                resource, receipt, generation, snapshot, () if self._succeeded else effects,
+            ))  # fmt: skip
+
+    def act(self, resource: Resource, receipt: str, act: Act) -> Seen:
+        self._refuse_after_loss()
+        return self._hands.act(resource, receipt, act)
+
+    def measure(self, resource: Resource, effect: Effect | Act | None, for_s: float) -> Seen:
+        return self._ask(lambda hands: hands.measure(resource, effect, for_s))
+
+    def exercised(self, resource: Resource, effect_id: str) -> Exercised:
+        return self._hands.exercised(resource, effect_id)
+
+    def renew(self) -> None:
+        self._hands.renew()
+
+    def _refuse_after_loss(self) -> None:
+        if self._succeeded:
+            raise HandsError("the agent was lost: nothing is injected any more", lost=True)
+
+    def _ask(self, question: Callable[[Hands], T]) -> T:
+        asked = self._hands
+        try:
+            return question(asked)
+        except HandsError as error:
+            if not error.lost:
+                raise
+        self._succeed(asked)
+        return question(self._hands)
+
+    def _succeed(self, lost: Hands) -> None:
+        with self._lock:
+            if self._hands is lost:
+                self._hands = self._again()
+                self._succeeded = True
