@@ -34,13 +34,15 @@ class Bridge(Netlink):
     def __enter__(self) -> Bridge:  # noqa: PYI034  Python 3.9 has no Self
         return self
 
-    def swap(self, opens: str, shuts: str, state: int = OPEN) -> None:
-        """Open one port and shut another. For an instant both stand open: a frame that comes twice
-        does no harm, one that is lost costs TCP a fifth of a second.
+    def swap(self, opens: str, shuts: str, state: int = OPEN) -> float:
+        """Open one port and shut another; the monotonic time before which both stood open. A frame
+        that comes twice does no harm, one that is lost costs TCP a fifth of a second.
         """
         first, second = self.index(opens), self.index(shuts)
         self._set_state(first, state, opens)
+        both = time.monotonic()
         self._set_state(second, SHUT, shuts)
+        return both
 
     def set_state(self, port: str, state: int) -> None:
         """Open or shut it; shut, the bridge forgets whom it had seen behind it."""

@@ -101,7 +101,8 @@ class Wire:
             add_stub(net, stub, inner, snapshot.settings["master"])
             relay = splice.relay = RelayProcess(link.port, inner)
             relay.tell({"effects": encode(effects)})
-            net.swap(opens=stub, shuts=link.port)
+            both = net.swap(opens=stub, shuts=link.port)
+            relay.tell({"forget_before": both})
         watch = threading.Thread(target=self._watch, args=(link, splice, relay), daemon=True)
         watch.start()
 
@@ -109,8 +110,9 @@ class Wire:
         """The port first, then the relay: whatever state either is in."""
         relay, splice.relay = splice.relay, None
         if relay is not None and relay.alive:
-            with contextlib.suppress(Failed):  # it hangs: what it held is lost with it
+            with contextlib.suppress(Failed, OSError):  # it hangs: what it held is lost with it
                 self._keep(link, relay.tell({"effects": []}))
+                hand_over(link, relay, snapshot)
         put_back(link, snapshot)
         splice.snapshot, splice.slowest_s = None, 0.0
         if relay is not None:
@@ -247,6 +249,15 @@ def add_stub(net: Bridge, stub: str, inner: str, master: str) -> None:
     for device in (stub, inner):
         net.wait_until_it_carries(device)
     net.set_state(stub, SHUT)
+
+
+def hand_over(link: Link, relay: RelayProcess, snapshot: Snapshot) -> None:
+    """From the relay to the port, so that every frame on its way finds one of the two."""
+    with Bridge() as net:
+        net.set_state(link.port, int(snapshot.settings["state"]))
+        relay.tell({"close": "host"})
+        net.set_state(stubs(link)[0], SHUT)
+        relay.tell({"close": "bridge"})
 
 
 def put_back(link: Link, snapshot: Snapshot) -> None:

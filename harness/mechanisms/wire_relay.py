@@ -19,7 +19,7 @@ import socket
 import struct
 import sys
 import time
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, NamedTuple
 
 from harness.agent.effects import decode
 from harness.mechanisms.pipeline import Out, Pipeline
@@ -27,11 +27,22 @@ from harness.mechanisms.pipeline import Out, Pipeline
 #: How long a relay whose owner has died goes on passing frames.
 ORPHAN_S = 5.0
 _BATCH = 64
+_LAST = 1 << 14  # frames that may still stand in a socket's buffer, and more
 _LARGEST = 1 << 16
 _BUFFER = 4 << 20
 _SOL_PACKET, _STATISTICS, _IGNORE_OUTGOING = 263, 6, 23
 _ETH_P_ALL = 3
 _PR_SET_TIMERSLACK = 29
+
+
+class _Held(NamedTuple):
+    """A frame that waits until `at`, since it `came`; `number` orders those of one instant."""
+
+    at: float
+    number: int
+    out: Out
+    to: socket.socket
+    came: float
 
 
 class Relay:
@@ -41,7 +52,8 @@ class Relay:
         self._sides = (host, bridge)
         self._control = control
         self._pipeline = Pipeline(random.Random())  # the run's seed orders experiments, not packets
-        self._held: List[Tuple[float, int, Out, socket.socket]] = []
+        self._open = [host, bridge]
+        self._held: List[_Held] = []
         self._number = 0
         self._lost = 0
         self._until = float("inf")
@@ -50,7 +62,7 @@ class Relay:
         """Until it is told to end, both devices are gone, or it has been an orphan long enough."""
         while time.monotonic() < self._until:
             ready = self._wait()
-            for side in self._sides:
+            for side in self._open:
                 if side in ready:
                     self._receive(side)
             self._send_due(time.monotonic())
@@ -60,15 +72,15 @@ class Relay:
     # ------------------------------------------------------------ frames
 
     def _wait(self) -> List[socket.socket]:
-        until = min(self._until, self._held[0][0]) if self._held else self._until
+        until = min(self._until, self._held[0].at) if self._held else self._until
         timeout = min(1.0, max(0.0, until - time.monotonic()))
-        listened = [*self._sides, self._control] if self._until == float("inf") else self._sides
-        return select.select(listened, [], [], timeout)[0]
+        owned = [self._control] if self._until == float("inf") else []
+        return select.select([*self._open, *owned], [], [], timeout)[0]
 
-    def _receive(self, side: socket.socket) -> None:
+    def _receive(self, side: socket.socket, most: int = _BATCH) -> None:
         forth = side is self._sides[0]
         other = self._sides[1] if forth else self._sides[0]
-        for _ in range(_BATCH):
+        for _ in range(most):
             try:
                 frame = side.recv(_LARGEST)
             except BlockingIOError:
@@ -85,12 +97,12 @@ class Relay:
             self._send(out.frame, to)
             return
         self._number += 1
-        heapq.heappush(self._held, (out.at, self._number, out, to))
+        heapq.heappush(self._held, _Held(out.at, self._number, out, to, now))
 
     def _send_due(self, now: float) -> None:
-        while self._held and self._held[0][0] <= now:
-            _, _, out, to = heapq.heappop(self._held)
-            self._send(out.frame, to)
+        while self._held and self._held[0].at <= now:
+            due = heapq.heappop(self._held)
+            self._send(due.out.frame, due.to)
 
     def _send(self, frame: bytes, to: socket.socket) -> None:
         try:
@@ -119,9 +131,24 @@ class Relay:
             effects = decode(message["effects"])
             if not effects:
                 self._flush()
-            self._pipeline.set(effects, [out for _, _, out, _ in self._held])
+            self._pipeline.set(effects, [held.out for held in self._held])
+        if "forget_before" in message:
+            self._forget(message["forget_before"])
+        if "close" in message:
+            self._close(self._sides[("host", "bridge").index(message["close"])])
         self._lost += sum(map(overrun, self._sides))
         return {"counts": self._pipeline.counts, "lost": self._lost}
+
+    def _forget(self, before: float) -> None:
+        """What came from the host while its port still stood open: the bridge has passed it on."""
+        bridge = self._sides[1]
+        self._held = [held for held in self._held if held.to is not bridge or held.came >= before]
+        heapq.heapify(self._held)
+
+    def _close(self, side: socket.socket) -> None:
+        """Pass on what has come in there, and listen no more: others now do."""
+        self._receive(side, _LAST)
+        self._open = [each for each in self._open if each is not side]
 
     def _flush(self) -> None:
         """No effects: what is held goes on at once, in its order."""

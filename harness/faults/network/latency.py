@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import sqrt
-from statistics import median
 from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
@@ -12,7 +11,7 @@ from harness.agent.effects import LinkProfile
 from harness.faults.fault import Held, curve
 from harness.faults.network._link import LinkFault
 from harness.faults.network._path import View, late
-from harness.faults.witness import Reading, followed, unseen
+from harness.faults.witness import Reading, followed, median, unseen
 from harness.mechanisms.pipeline import QUEUE_S, jitter_period
 from harness.record.witness import Witnessed
 from harness.units import Duration, Varying

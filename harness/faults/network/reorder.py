@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from statistics import median
 from typing import ClassVar
 
 from pydantic import Field
@@ -11,7 +10,7 @@ from harness.agent.effects import LinkProfile
 from harness.faults.fault import Held, curve
 from harness.faults.network._link import LinkFault
 from harness.faults.network._path import View
-from harness.faults.witness import Count, share_of, unseen
+from harness.faults.witness import Count, median, share_of, unseen
 from harness.record.witness import Witnessed
 from harness.units import Duration, Share, Varying
 
