@@ -1,16 +1,15 @@
-"""Quantities as people write them: `200ms`, `5 %`, `10mbit`, `200/s`, and curves of them.
+"""Quantities as people write them: `200ms`, `5 %`, `10mbit`, `200/s`.
 
 Each quantity is a float in its base unit (seconds, share of one, bits per second, per second,
 bytes) that remembers nothing else; `str` writes it as a person would. A bare number is refused:
-a unit is what makes a file readable. `Varying[Duration]` takes a quantity or a curve of it.
+a unit is what makes a file readable.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
@@ -160,123 +159,3 @@ class Size(Quantity):
     def __str__(self) -> str:
         steps = ((1073741824.0, "GiB"), (1048576.0, "MiB"), (1024.0, "KiB"), (1.0, "B"))
         return _scaled(self, steps)
-
-
-Q = TypeVar("Q", bound=Quantity)
-
-
-@dataclass(frozen=True)
-class Varying(Generic[Q]):
-    """A quantity over time. `points` are (seconds, value); `text` is how the file said it.
-
-    Written as a constant (`200ms`), `{ramp: 0ms..400ms, over: 20s}`, or
-    `{step: [0ms, 100ms, 300ms], every: 5s}`.
-    """
-
-    points: tuple[tuple[float, float], ...]
-    smooth: bool
-    text: str
-
-    @property
-    def is_constant(self) -> bool:
-        return len(self.points) == 1
-
-    @property
-    def peak(self) -> float:
-        return max(value for _, value in self.points)
-
-    def __str__(self) -> str:
-        return self.text
-
-    @classmethod
-    def of(cls, quantity: type[Q], value: object) -> Varying[Q]:
-        """Read a constant or a curve of `quantity`; raises `BadQuantity`."""
-        if isinstance(value, Varying):
-            return value
-        if not isinstance(value, dict):
-            constant = quantity.parse(value)
-            return Varying(((0.0, float(constant)),), True, str(constant))
-        return _curve(quantity, value)
-
-    def __class_getitem__(cls, quantity: Any) -> Any:
-        if not (isinstance(quantity, type) and issubclass(quantity, Quantity)):
-            return super().__class_getitem__(quantity)  # type: ignore[misc]
-        return Annotated[Varying, _Reader(quantity)]
-
-
-_CURVES = {"ramp": {"ramp", "over"}, "step": {"step", "every"}}
-
-
-def _curve(quantity: type[Q], value: dict[Any, Any]) -> Varying[Q]:
-    names = [name for name in _CURVES if name in value]
-    if len(names) != 1:
-        example = f"{{ramp: {_ends(quantity)}, over: 20s}}"
-        raise BadQuantity(f"a curve is one of {', '.join(_CURVES)}, like {example}")
-    if odd := set(value) ^ _CURVES[names[0]]:
-        verb = "does not take" if odd & set(value) else "needs"
-        raise BadQuantity(f"{names[0]} {verb} {', '.join(sorted(map(str, odd)))}")
-    return _ramp(quantity, value) if names[0] == "ramp" else _step(quantity, value)
-
-
-def _ramp(quantity: type[Q], value: dict[Any, Any]) -> Varying[Q]:
-    ends = str(value["ramp"]).split("..")
-    if len(ends) != 2:
-        raise BadQuantity(f"a ramp goes from one value to another, like {_ends(quantity)}")
-    low, high = quantity.parse(ends[0]), quantity.parse(ends[1])
-    over = Duration.parse(value["over"])
-    if over <= 0:
-        raise BadQuantity("a ramp needs time: over is 0")
-    points = ((0.0, float(low)), (float(over), float(high)))
-    return Varying(points, True, f"{low}..{high} over {over}")
-
-
-def _ends(quantity: type[Q]) -> str:
-    """An example of a ramp's two values."""
-    example = quantity.example.split()[0]
-    return f"{example}..{example}"
-
-
-def _step(quantity: type[Q], value: dict[Any, Any]) -> Varying[Q]:
-    if not isinstance(value["step"], list) or not value["step"]:
-        raise BadQuantity(f"step takes a list of values, like [{quantity.example.split()[0]}]")
-    values = [quantity.parse(item) for item in value["step"]]
-    every = Duration.parse(value["every"])
-    if every <= 0:
-        raise BadQuantity("steps need time: every is 0")
-    points = tuple((i * float(every), float(v)) for i, v in enumerate(values))
-    return Varying(points, False, f"{', '.join(map(str, values))} every {every}")
-
-
-class _Reader:
-    """Tells pydantic how to read `Varying[...]` and how its JSON schema looks."""
-
-    def __init__(self, quantity: type[Quantity]) -> None:
-        self.quantity = quantity
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        from pydantic_core import core_schema
-
-        return core_schema.no_info_plain_validator_function(
-            lambda value: Varying.of(self.quantity, value),
-            serialization=core_schema.to_string_ser_schema(),
-        )
-
-    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
-        text = {"type": "string"}
-        many = {"type": "array", "items": text}
-        example = self.quantity.example.split()[0]
-        return {
-            "description": f"{self.quantity.what}, like {example}, or a curve of it",
-            "anyOf": [text, _shape(ramp=text, over=text), _shape(step=many, every=text)],
-        }
-
-
-def _shape(**properties: Any) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }

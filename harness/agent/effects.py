@@ -21,11 +21,13 @@ class Curve:
     """A number over time: `points` are (seconds since the inject, value), the first at 0.
 
     Before the first and after the last point the nearest value holds. `smooth` joins points by
-    straight lines; otherwise each value holds until the next point.
+    straight lines; otherwise each value holds until the next point. With `every` the points begin
+    anew each time so many seconds have passed.
     """
 
     points: Tuple[Tuple[float, float], ...]
     smooth: bool = True
+    every: float = 0.0
 
     @classmethod
     def constant(cls, value: float) -> Curve:
@@ -40,6 +42,8 @@ class Curve:
         return max(value for _, value in self.points)
 
     def at(self, t_s: float) -> float:
+        if self.every and t_s > 0:
+            t_s %= self.every
         before = self.points[0]
         for point in self.points:
             if point[0] > t_s:

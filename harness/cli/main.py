@@ -19,8 +19,10 @@ from harness.errors import Exit, HarnessError, InvalidFile
 COMMANDS = {
     "run": ("harness.cli.run:run", "Carry out an experiment and judge it."),
     "plan": ("harness.cli.plan:plan", "Show exactly what a run would do."),
-    "validate": ("harness.cli.validate:validate", "Check experiment and system files."),
+    "validate": ("harness.cli.validate:validate", "Check experiments, systems, targets."),
     "report": ("harness.cli.report:report", "Render the report of an old run again."),
+    "recording": ("harness.cli.recording:recording", "Print or export the requests of a run."),
+    "calibrate": ("harness.cli.calibrate:calibrate", "Measure what rate this machine can hold."),
     "rerun": ("harness.cli.rerun:rerun", "Run an old run again, with its seed."),
     "recover": ("harness.cli.recover:recover", "Take back what a run left behind."),
     "halt": ("harness.cli.halt:halt", "Stop all runs of this machine, refuse new ones."),

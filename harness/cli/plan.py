@@ -20,12 +20,13 @@ def plan(
     file: Path, assignments: tuple[str, ...], system: Path | None, seed: int, output: str
 ) -> None:
     """Show the exact targets, mechanisms and times of a run, and what it can decide."""
+    from harness.run.calibrate import doubted
     from harness.run.plan import make_plan
     from harness.run.plan_text import plan_text
     from harness.substrates.registry import substrate_for
 
     experiment = load(file, assignments, system)
-    made = make_plan(experiment, substrate_for(experiment.system), seed, "plan")
+    made = doubted(make_plan(experiment, substrate_for(experiment.system), seed, "plan"))
     if output == "json":
         import json
 

@@ -36,4 +36,8 @@ def rerun(run: Path, outputs: tuple[str, ...], reports: Path) -> None:  # fmt: s
     if experiment.read_text() != (path / "experiment.yaml").read_text():
         click.echo(f"note: {experiment} has changed since that run", err=True)
     assignments = tuple(f"{name}={value}" for name, value in plan.variables)
-    sys.exit(run_one(experiment, assignments, Path(plan.system), outputs, plan.seed, reports))
+    status = run_one(
+        experiment, assignments, Path(plan.system), outputs, plan.seed, reports,
+        until_decided=plan.until_decided,
+    )  # fmt: skip
+    sys.exit(status)

@@ -43,9 +43,16 @@ from harness.record.directory import RunDirectory
     default=0,
     help="Run an invalid run again, so many times.",
 )
+@click.option(
+    "--until-decided",
+    is_flag=True,
+    help="End a phase before its time once all of its objectives are decided, by sequential tests "
+    "that are wrong in at most 5 % to either side.",
+)
 def run(
     file: Path, assignments: tuple[str, ...], system: Path | None, outputs: tuple[str, ...],
     seed: int | None, reports: Path, selector: str, inconclusive_ok: bool, retry_invalid: int,
+    until_decided: bool,
 ) -> None:  # fmt: skip
     r"""Run one experiment, or every experiment of a directory.
 
@@ -56,7 +63,10 @@ def run(
     files = _files(file, selector)
     statuses = []
     for path in files:
-        status = _run_until_valid(path, assignments, system, outputs, seed, reports, retry_invalid)
+        status = _run_until_valid(
+            path, assignments, system, outputs, seed, reports, retry_invalid,
+            until_decided=until_decided,
+        )  # fmt: skip
         statuses.append(_softened(status, inconclusive_ok))
     if len(files) > 1:
         _print_together(files, statuses)
@@ -85,10 +95,12 @@ def _files(file: Path, selector: str) -> list[Path]:
 
 def _run_until_valid(
     path: Path, assignments: tuple[str, ...], system: Path | None, outputs: tuple[str, ...],
-    seed: int | None, reports: Path, retries: int,
+    seed: int | None, reports: Path, retries: int, *, until_decided: bool,
 ) -> Exit:  # fmt: skip
     for _ in range(retries + 1):
-        status = run_one(path, assignments, system, outputs, seed, reports)
+        status = run_one(
+            path, assignments, system, outputs, seed, reports, until_decided=until_decided
+        )
         if status is not Exit.INVALID:
             break
     return status
@@ -96,10 +108,11 @@ def _run_until_valid(
 
 def run_one(
     path: Path, assignments: tuple[str, ...], system: Path | None, outputs: tuple[str, ...],
-    seed: int | None, reports: Path,
+    seed: int | None, reports: Path, *, until_decided: bool = False,
 ) -> Exit:  # fmt: skip
     """One experiment from file to report; its exit status."""
     from harness.report.progress import Progress
+    from harness.run.calibrate import doubted
     from harness.run.conduct import conduct, run_id
     from harness.run.plan import make_plan
     from harness.substrates.registry import substrate_for
@@ -107,7 +120,8 @@ def run_one(
     experiment = load(path, assignments, system)
     substrate = substrate_for(experiment.system)
     chosen = secrets.randbelow(2**31) if seed is None else seed
-    plan = make_plan(experiment, substrate, chosen, run_id(experiment.metadata.name))
+    id = run_id(experiment.metadata.name)
+    plan = doubted(make_plan(experiment, substrate, chosen, id, until_decided=until_decided))
     click.echo(f"{experiment.metadata.name}: run {plan.run_id}, seed {plan.seed}", err=True)
     with Progress.on(sys.stderr, plan) as progress:
         directory = conduct(experiment, plan, substrate, reports.absolute(), progress)

@@ -12,7 +12,9 @@ from harness.experiment.timeline import FaultModel
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["experiment", "system"]), default="experiment")
+@click.argument(
+    "kind", type=click.Choice(["experiment", "system", "targets"]), default="experiment"
+)
 def schema(kind: str) -> None:
     r"""Print the JSON schema (2020-12) of a kind of file.
 
@@ -28,6 +30,8 @@ def schema_text(kind: str) -> str:
 
     if kind == "system":
         made = schemas.system_schema()
+    elif kind == "targets":
+        made = schemas.targets_schema()
     else:
         faults = (registry.find(name) for name in registry.names())
         made = schemas.experiment_schema(cast("FaultModel", fault) for fault in faults if fault)

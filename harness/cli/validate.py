@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import click
@@ -11,15 +12,18 @@ import click
 from harness.cli.options import experiment_options, load
 from harness.errors import Exit, InvalidFile
 from harness.experiment.source import load_system
+from harness.experiment.targets_file import load_targets
 
-_KIND = re.compile(r"^kind:\s*['\"]?System\b", re.MULTILINE)
+_SAYS = re.compile(
+    r"^(?:kind|apiVersion):\s*['\"]?(System|ReliabilityTargets|openslo)\b", re.MULTILINE
+)
 
 
 @click.command()
 @click.argument("files", type=click.Path(path_type=Path), nargs=-1, required=True)
 @experiment_options
 def validate(files: tuple[Path, ...], assignments: tuple[str, ...], system: Path | None) -> None:
-    r"""Check experiment and system files; print all problems at once.
+    r"""Check files of every kind, OpenSLO v1 too; print all problems at once.
 
     \b
     harness validate experiments/*.yaml
@@ -40,20 +44,27 @@ def validate(files: tuple[Path, ...], assignments: tuple[str, ...], system: Path
 
 
 def _summary(path: Path, assignments: tuple[str, ...], system: Path | None) -> str:
-    if _is_system(path):
+    kind = _kind(path)
+    if kind == "System":
         found = load_system(path)
         return f"right: system {found.metadata.name}, {_count(found.services, 'service')}"
+    if kind:
+        return f"right: {_count(load_targets(path), 'objective')} to be included"
     experiment = load(path, assignments, system)
     parts = (_count(experiment.timeline, "fault"), _count(experiment.objectives, "objective"))
     return f"right: experiment {experiment.metadata.name}, {', '.join(parts)}"
 
 
-def _is_system(path: Path) -> bool:
+def _kind(path: Path) -> str:
+    """What a file says that it is; empty for an experiment, and for what cannot be read: reading it
+    as one says what is wrong.
+    """
     try:
-        return bool(_KIND.search(path.read_bytes()[:8192].decode("utf-8", "replace")))
+        found = _SAYS.search(path.read_bytes()[:8192].decode("utf-8", "replace"))
     except OSError:
-        return False  # reading it as an experiment says what is wrong
+        return ""
+    return found[1] if found else ""
 
 
-def _count(things: tuple[object, ...], name: str) -> str:
+def _count(things: Collection[object], name: str) -> str:
     return f"{len(things)} {name}" + ("" if len(things) == 1 else "s")

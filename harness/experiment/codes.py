@@ -179,6 +179,20 @@ ABORT = _code(
     "`errors > 50% for 3s`.",
 )
 
+TARGETS = _code(
+    "HF503",
+    "unknown targets",
+    "`include: {targets: enterprise}` takes objectives from a set that is shipped, "
+    "`include: {targets: ../targets/shop.yaml}` from a file of yours. `only` names some of them.",
+)
+OPENSLO = _code(
+    "HF504",
+    "not an SLO that a load can judge",
+    "Of OpenSLO v1, files of kind SLO with their indicator in place are read. What counts is told "
+    "by `metricSource: {type: LoadEvents}`: a filter for ratios (`ok and latency_ms < 100`), an "
+    "indicator for thresholds (`latency_ms`, `recovery`).",
+)
+
 # ---------------------------------------------------------------- systems
 
 FORM = _code(

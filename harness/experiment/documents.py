@@ -59,10 +59,10 @@ def _report_kind(kind: Node, wanted: str, problems: Problems) -> None:
     if found in shapes.LATER_KINDS:
         problems.add(kind.place, codes.LATER, f"kind {found} comes with a later version")
         return
-    kinds = ("Experiment", "System")
+    kinds = ("Experiment", "System", "ReliabilityTargets")
     hint = did_you_mean(found, kinds, "kinds")
     if found in kinds:
-        hint = "an Experiment is run; it names a System in spec.system"
+        hint = "an Experiment is run; it names a System, and may include ReliabilityTargets"
     said = f"a file of kind {wanted} is wanted here, not {found}"
     problems.add(kind.place, codes.IDENTITY, said, hint)
 

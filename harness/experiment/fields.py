@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TypeVar
 
+from harness.curves import Varying
 from harness.experiment import codes
 from harness.experiment.problems import Problems, did_you_mean, nearest
 from harness.experiment.shapes import Shape
 from harness.experiment.tree import Entry, Node
-from harness.units import BadQuantity, Duration, Quantity, Varying
+from harness.units import BadQuantity, Duration, Quantity
 
 Q = TypeVar("Q", bound=Quantity)
 
@@ -130,12 +132,12 @@ class Fields:
     def optional_duration(self, name: str) -> Duration | None:
         return self.duration(name) if self.has(name) else None
 
-    def curve(self, name: str, quantity: type[Q]) -> Varying[Q] | None:
+    def curve(self, name: str, quantity: type[Q], directory: Path) -> Varying[Q] | None:
         node = self.node_of(name)
         if node is None:
             return None
         try:
-            return Varying.of(quantity, plain_data(node))
+            return Varying.of(quantity, plain_data(node), directory)
         except BadQuantity as error:
             self.problems.add(node.place, codes.QUANTITY, f"{name}: {error}")
             return None

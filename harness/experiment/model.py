@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.units import Duration, Rate, Varying
+from harness.curves import Varying
+from harness.units import Duration, Rate
 
 
 @dataclass(frozen=True)
@@ -22,25 +23,73 @@ class Metadata:
 
 
 @dataclass(frozen=True)
+class Closed:
+    """So many users, each of whom asks again `think` after its answer, and not before."""
+
+    users: int
+    think: Duration = Duration(0)
+
+
+@dataclass(frozen=True)
 class Arrivals:
-    """When work is due. `counts` is tasks or requests, `rate` per second, `poisson` seeded."""
+    """When work is due. `counts` is tasks or requests, `rate` per second, `poisson` seeded.
+
+    With `closed` nothing is ever due, and `rate` is only the most that its users can ask for.
+    """
 
     counts: str
     rate: Varying[Rate]
     poisson: bool = False
+    closed: Closed | None = None
+
+
+@dataclass(frozen=True)
+class Expect:
+    """What makes an answer right. `status` 0: any below 400. `json` is JSON text, or empty: fields
+    that the answer must have, each with its value or a comparison (`"<= 1"`)."""
+
+    status: int = 0
+    json: str = ""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One line of `requests`. `:id` in `path`, or as a whole value in `json` (JSON text), stands
+    for data; the `name` keeps it. `weight` says how often it comes among the others."""
+
+    name: str
+    method: str
+    path: str
+    weight: int = 1
+    json: str = ""
+    expect: Expect = Expect()
+
+
+@dataclass(frozen=True)
+class Data:
+    """What `:name` stands for, drawn anew for each request: one of `values`, or, without any, a
+    whole number from `low` to `high`."""
+
+    name: str
+    low: int = 1
+    high: int = 1000
+    values: tuple[str | int | float | bool, ...] = ()
 
 
 @dataclass(frozen=True)
 class Load:
-    """Who asks for what: `users` is a Locust file, `entry` the service (or host) they go to."""
+    """Who asks for what: `users` is a Locust file, or else there are `requests` with their `data`;
+    `entry` is the service (or host) they go to."""
 
-    users: Path
+    users: Path | None
     entry: str
     arrivals: Arrivals
     warmup: Duration = Duration(0)
     timeout: Duration = Duration(10)
     workers: int = 1
     headers: tuple[tuple[str, str], ...] = ()
+    requests: tuple[Request, ...] = ()
+    data: tuple[Data, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,11 +127,15 @@ class Intervention:
 class Objective:
     """One line to hold, parsed. `text` is the line as written.
 
-    indicator: availability, errors, latency, throughput, recovery; `quantile` for latency (0.99);
-    `name` of the request, or empty; `journeys` counts tasks instead of requests.
-    `op` is one of < <= > >=; `limit` in base units (seconds, share, per second).
+    indicator: availability, errors, latency, throughput, recovery, memory, or one that is measured
+    elsewhere (`indicators.ELSEWHERE`); `quantile` for latency (0.99); `name` of the request or, for
+    memory, of the service; `journeys` counts tasks instead of requests.
+    `op` is one of < <= > >=; `limit` in base units (seconds, share, per second, bytes). With
+    `than`, a window, and its `than_id`, it is `factor` times the indicator there and `limit` more.
     window: baseline, during, after, while, or empty (from the first fault to the end); `window_id`
     an intervention, or empty for all. `confidence` 0 means: a count of this run.
+    With `slice_s` it must hold in a share of `slices` of all spans of that length; with `slices` 0,
+    on the average of the spans. `stable_s`: served well means for so long; 0 is as always.
     """
 
     text: str
@@ -97,6 +150,18 @@ class Objective:
     confidence: float = 0.0
     severity: str = "fail"
     line: int = 0
+    than: str = ""
+    than_id: str = ""
+    factor: float = 1.0
+    slice_s: float = 0.0
+    slices: float = 0.0
+    stable_s: float = 0.0
+
+    @property
+    def counts(self) -> bool:
+        """It counts requests against a number, so that any span of a run can tell it."""
+        counted = self.indicator in ("availability", "errors", "latency", "throughput")
+        return counted and not self.than and not self.slice_s
 
 
 @dataclass(frozen=True)

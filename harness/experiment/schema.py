@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.experiment import shapes
+from harness.experiment import shapes, target_shapes
 from harness.experiment.shapes import Key, Schema, Shape
 from harness.experiment.timeline import FaultModel, is_event
 
@@ -19,13 +19,24 @@ def experiment_schema(faults: Iterable[FaultModel]) -> Schema:
     """The schema of an Experiment file that may name these faults."""
     by_kind = {fault.kind: intervention_schema(fault) for fault in faults}
     lines = [{"$ref": f"#/$defs/{kind}"} for kind in by_kind]
-    definitions = {"intervention": {"oneOf": lines}, "objective": shape_schema(shapes.OBJECTIVE)}
+    definitions = {
+        "intervention": {"oneOf": lines},
+        "objective": shape_schema(shapes.OBJECTIVE),
+        "inclusion": shape_schema(target_shapes.INCLUSION),
+        "request": shape_schema(shapes.REQUEST),
+        "expect": shape_schema(shapes.EXPECT),
+    }
     return _document(shapes.EXPERIMENT, definitions | by_kind)
 
 
 def system_schema() -> Schema:
     """The schema of a System file."""
     return _document(shapes.SYSTEM, {"service": shape_schema(shapes.SERVICE)})
+
+
+def targets_schema() -> Schema:
+    """The schema of a ReliabilityTargets file."""
+    return _document(target_shapes.TARGETS, {"target": shape_schema(target_shapes.TARGET)})
 
 
 def _document(shape: Shape, definitions: dict[str, Schema]) -> Schema:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.curves import curve_schema
+
 Schema = dict[str, Any]
 
 VARIABLE = {"type": "string", "pattern": r"\$\("}
@@ -23,26 +25,7 @@ SCALARS: Schema = {
     "type": "object",
     "additionalProperties": {"type": ["string", "number", "boolean"]},
 }
-CURVE: Schema = {
-    "anyOf": [
-        {"type": "string"},
-        {
-            "type": "object",
-            "properties": {"ramp": {"type": "string"}, "over": {"type": "string"}},
-            "required": ["ramp", "over"],
-            "additionalProperties": False,
-        },
-        {
-            "type": "object",
-            "properties": {
-                "step": {"type": "array", "items": {"type": "string"}},
-                "every": {"type": "string"},
-            },
-            "required": ["step", "every"],
-            "additionalProperties": False,
-        },
-    ]
-}
+CURVE: Schema = {"anyOf": curve_schema()}
 
 
 @dataclass(frozen=True)
@@ -78,6 +61,15 @@ METADATA = Shape(
     ),
 )
 
+CLOSED = Shape(
+    "closed",
+    "Users who wait for their answer before they ask again: latency under a stop is understated.",
+    (
+        Key("users", "how many", INTEGER, 50, required=True),
+        Key("think", "how long each waits after an answer", QUANTITY, "1s"),
+    ),
+)
+
 ARRIVALS = Shape(
     "arrivals",
     "When work is due: an open loop, whatever the system answers.",
@@ -85,15 +77,47 @@ ARRIVALS = Shape(
         Key("tasks", "tasks of the users per second, or a curve", CURVE, "200/s"),
         Key("requests", "requests per second, or a curve", CURVE, "200/s"),
         Key("poisson", "at random intervals, from the seed; else evenly spaced", FLAG, True),
+        Key("closed", CLOSED.about, CLOSED, {"users": 50, "think": "1s"}),
     ),
-    {"trace": "arrivals from a file", "closed": "closed loops"},
 )
+
+EXPECT = Shape(
+    "expect",
+    "What makes an answer right.",
+    (
+        Key("status", "exactly this one; else any below 400", INTEGER, 201),
+        Key("json", "fields that it has, with values or comparisons", {}, {"age_s": "<= 1"}),
+    ),
+)
+
+REQUEST = Shape(
+    "a request",
+    "One kind of request; `:id` in its path or JSON stands for data.",
+    (
+        *(
+            Key(method, f"the path of a {method.upper()}", TEXT, "/basket/:id")
+            for method in ("get", "post", "put", "patch", "delete")
+        ),
+        Key("name", "what objectives call it; else its path", TEXT, "basket"),
+        Key("weight", "how often it comes among the others", INTEGER, 8),
+        Key("json", "the body", {}, {"sku": 42}),
+        Key("expect", "a status, or more", {"anyOf": [INTEGER, {"$ref": "#/$defs/expect"}]}, 200),
+    ),
+)
+
+_REQUESTS = {"type": "array", "items": {"$ref": "#/$defs/request"}}
+_DATA = {
+    "type": "object",
+    "additionalProperties": {"anyOf": [TEXT, {"type": "array", "minItems": 1}]},
+}
 
 LOAD = Shape(
     "load",
     "Who asks for what, and how often.",
     (
-        Key("users", "a file with ordinary Locust users", TEXT, "shopper.py", required=True),
+        Key("users", "a file with ordinary Locust users", TEXT, "shopper.py"),
+        Key("requests", "in place of users: what is asked for", _REQUESTS, [{"get": "/"}]),
+        Key("data", "what `:name` in requests stands for", _DATA, {"id": "1..500"}),
         Key("entry", "the service that they go to", TEXT, "web", required=True),
         Key("arrivals", ARRIVALS.about, ARRIVALS, {"tasks": "200/s"}, required=True),
         Key("warmup", "sent and recorded, in no window; times count from its end", QUANTITY, "5s"),
@@ -101,11 +125,6 @@ LOAD = Shape(
         Key("workers", "load processes", INTEGER, 1),
         Key("headers", "sent with every request", WORDS, {"X-Tenant": "chaos"}),
     ),
-    {
-        "requests": "load without Locust users",
-        "closed": "closed loops",
-        "trace": "arrivals from a file",
-    },
 )
 
 OBJECTIVE = Shape(
@@ -163,7 +182,12 @@ INTERVENTION = Shape(
 )
 
 _TIMELINE = {"type": "array", "items": {"$ref": "#/$defs/intervention"}}
-_OBJECTIVES = {"type": "array", "items": {"anyOf": [TEXT, {"$ref": "#/$defs/objective"}]}}
+_OBJECTIVES = {
+    "type": "array",
+    "items": {
+        "anyOf": [TEXT, {"$ref": "#/$defs/objective"}, {"$ref": "#/$defs/inclusion"}],
+    },
+}
 
 EXPERIMENT_SPEC = Shape(
     "spec",
@@ -193,7 +217,7 @@ EXPERIMENT_SPEC = Shape(
 )
 
 
-def _document(kind: str, about: str, spec: Shape) -> Shape:
+def document(kind: str, about: str, spec: Shape) -> Shape:
     return Shape(
         f"a file of kind {kind}",
         about,
@@ -206,7 +230,7 @@ def _document(kind: str, about: str, spec: Shape) -> Shape:
     )
 
 
-EXPERIMENT = _document("Experiment", "What should survive what.", EXPERIMENT_SPEC)
+EXPERIMENT = document("Experiment", "What should survive what.", EXPERIMENT_SPEC)
 
 RESTART = Shape(
     "restart",
@@ -277,7 +301,7 @@ SYSTEM_SPEC = Shape(
     {"kubernetes": "the kubernetes substrate"},
 )
 
-SYSTEM = _document("System", "What is under test, and where it lives.", SYSTEM_SPEC)
+SYSTEM = document("System", "What is under test, and where it lives.", SYSTEM_SPEC)
 
 #: Kinds of file that the design has and this version does not.
-LATER_KINDS = ("ReliabilityTargets", "GameDay")
+LATER_KINDS = ("GameDay",)

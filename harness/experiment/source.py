@@ -13,9 +13,12 @@ from pathlib import Path
 from harness.experiment import codes, shapes
 from harness.experiment.documents import open_tree, read_metadata, top
 from harness.experiment.fields import Fields
+from harness.experiment.load_section import read_load
 from harness.experiment.model import Experiment, Guard, Metadata, System
+from harness.experiment.objective_list import Surroundings, read_objectives
+from harness.experiment.prober import probed
 from harness.experiment.problems import Problems
-from harness.experiment.sections import existing_file, read_guard, read_load, read_objectives
+from harness.experiment.sections import existing_file, read_guard
 from harness.experiment.system_file import load_system, read_system
 from harness.experiment.timeline import Context, FindFault, read_timeline
 from harness.experiment.tree import Node
@@ -46,7 +49,8 @@ def load_experiment(
         problems.fail()
     known = _system(spec, path, system, problems)
     sound = known is not None and not problems.touches(str(known.path))
-    context = Context(known, sound, _entry(spec), find_fault, fault_names, problems)
+    entry = _entry(spec, known)
+    context = Context(known, sound, entry, path.parent, find_fault, fault_names, problems)
     experiment = _experiment(path, spec, read_metadata(root), substitution.variables, context)
     _check_enough(spec, experiment, problems)
     problems.finish()
@@ -83,13 +87,14 @@ def _experiment(
     load = spec.below("load", shapes.LOAD)
     guard = spec.below("guard", shapes.GUARD)
     timeline = read_timeline(spec.items("timeline"), context)
+    around = Surroundings(path.parent, timeline, system)
     return Experiment(
         metadata=metadata,
         hypothesis=spec.text("hypothesis"),
         system=system or System(Metadata(""), (), Path(), Path()),
         load=read_load(load, path.parent, system, sound=context.sound) if load else None,
         timeline=timeline,
-        objectives=read_objectives(spec.items("objectives"), timeline, problems),
+        objectives=read_objectives(spec.items("objectives"), around, problems),
         guard=read_guard(guard) if guard else Guard(),
         path=path,
         text=problems.text_of(str(path)),
@@ -101,9 +106,12 @@ def _experiment(
     )
 
 
-def _entry(spec: Fields) -> str:
-    """The service that the load goes to: the client calls it."""
+def _entry(spec: Fields, system: System | None) -> str:
+    """The service that the load goes to, or else the prober: the client calls it."""
     load = spec.node_of("load")
+    if load is None and system is not None:
+        service = probed(system)
+        return service.name if service else ""
     entries = load.data if load and isinstance(load.data, dict) else {}
     return entries["entry"].value.raw if "entry" in entries else ""
 
@@ -113,6 +121,8 @@ def _check_enough(spec: Fields, experiment: Experiment, problems: Problems) -> N
     if not spec.items("timeline") and not (spec.meant("duration") or spec.meant("timeline")):
         said = "without a timeline, how long the run takes is not said"
         problems.add(place, codes.INCOMPLETE, said, "add for example duration: 20s")
-    if (experiment.objectives or experiment.guard.aborts) and not spec.meant("load"):
+    judges = experiment.objectives or experiment.guard.aborts
+    if judges and not spec.meant("load") and not probed(experiment.system):
         said = "objectives and abort conditions judge requests, and there is no load"
-        problems.add(place, codes.INCOMPLETE, said, "add load")
+        hint = "add load, or to a service a path that can be asked for, like ready: /health"
+        problems.add(place, codes.INCOMPLETE, said, hint)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.experiment import codes, shapes
@@ -38,7 +39,7 @@ class FaultModel(Protocol):
     @property
     def model_fields(self) -> Mapping[str, Any]: ...
 
-    def model_validate(self, obj: Any, /) -> Any: ...
+    def model_validate(self, obj: Any, /, *, context: Any = None) -> Any: ...
 
     def model_json_schema(self) -> dict[str, Any]: ...
 
@@ -56,6 +57,7 @@ class Context:
     system: System | None
     sound: bool
     entry: str
+    directory: Path
     find_fault: FindFault
     fault_names: Callable[[], Iterable[str]]
     problems: Problems
@@ -83,7 +85,7 @@ def _intervention(node: Node, context: Context) -> Intervention:
     where = _where(fields, context.problems)
     fault = None
     if model is not None:
-        fault = _fault(fields, model, context.problems)
+        fault = _fault(fields, model, context)
         _check_end(fields, model, context)
         _check_where(fields, where, model, context)
     elif kind:
@@ -165,18 +167,19 @@ def _check_where(fields: Fields, where: Where, model: FaultModel, context: Conte
 # ---------------------------------------------------------------- a fault's own fields
 
 
-def _fault(fields: Fields, model: FaultModel, problems: Problems) -> Any:
+def _fault(fields: Fields, model: FaultModel, context: Context) -> Any:
     from pydantic import ValidationError
 
     entries = {entry.key.raw: entry for entry in fields.unknown()}
     sound = {name: entry for name, entry in entries.items() if not entry.value.broken}
     meant = {nearest(name, model.model_fields) for name in entries}
     try:
-        return model.model_validate({n: plain_data(e.value) for n, e in sound.items()})
+        given = {n: plain_data(e.value) for n, e in sound.items()}
+        return model.model_validate(given, context=context.directory)
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             if detail["type"] != "missing" or detail["loc"][0] not in meant:
-                _report(fields, model, sound, detail, problems)
+                _report(fields, model, sound, detail, context.problems)
     return None
 
 

@@ -14,8 +14,9 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from harness.agent.effects import Act, Curve, Effect, InForce, Resource, Seen
+from harness.curves import Varying
 from harness.record.witness import Witnessed
-from harness.units import Quantity, Varying
+from harness.units import Quantity
 
 
 @dataclass(frozen=True)
@@ -88,4 +89,4 @@ class Event(Fault):
 
 def curve(value: Varying[Quantity] | Varying[Any]) -> Curve:
     """A field's curve as the agent wants it: plain numbers in base units."""
-    return Curve(value.points, value.smooth)
+    return Curve(value.points, value.smooth, value.every)

@@ -97,12 +97,22 @@ def _counts(plan: LoadPlan) -> Iterator[float]:
 def _pieces(plan: LoadPlan) -> Iterator[_Piece]:
     """The curve from the start to the end of the load; at least one piece."""
     end, before = plan.warmup + plan.duration, 0.0
-    edges = [*plan.rate, (math.inf, plan.rate[-1][1])]
-    for (begin, rate), (until, next_rate) in itertools.pairwise(edges):
+    for (begin, rate), (until, next_rate) in itertools.pairwise(_edges(plan, end)):
         slope = (next_rate - rate) / (until - begin) if plan.rate_smooth else 0.0
         length = max(min(until, end) - begin, 0.0)
         yield (piece := _Piece(begin, length, rate, slope, before))
         before += piece.count
+
+
+def _edges(plan: LoadPlan, end: float) -> Iterator[tuple[float, float]]:
+    """The points of the curve, again and again where it repeats, and one that is never reached."""
+    if not plan.rate_every:
+        yield from plan.rate
+    else:
+        for turn in range(max(math.ceil(end / plan.rate_every), 1)):
+            begin = turn * plan.rate_every
+            yield from ((begin + at, rate) for at, rate in plan.rate if at < plan.rate_every)
+    yield math.inf, plan.rate[0 if plan.rate_every else -1][1]
 
 
 def _count_until(plan: LoadPlan, end_s: float) -> float:

@@ -19,12 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-
 from harness.clock import SECOND
 from harness.errors import InvalidRun, UsageError
-from harness.load.reading import Tail, read, ready_or_broken
-from harness.load.recording import Flag, Outcome
+from harness.load.reading import Tail, ready_or_broken, stored
+from harness.load.sent import Sent
 from harness.load.spec import WorkerSpec, write_go, write_spec, write_stop
 from harness.record.plan import LoadPlan
 
@@ -114,7 +112,8 @@ class Driver:
         spec = WorkerSpec(self._plan, worker, self._plan.workers, str(self._directory), self._hosts)
         # what an earlier load in this directory said must not be taken for this one's
         (self._directory / f"load.{worker}.jsonl").unlink(missing_ok=True)
-        argv = (sys.executable, "-m", "harness.load.locust_worker", str(write_spec(spec)))
+        kind = "locust_worker" if self._plan.users else "fast_worker"
+        argv = (sys.executable, "-m", f"harness.load.{kind}", str(write_spec(spec)))
         return self._spawn(argv, self._log(worker))
 
     def _await_ready(self, until: float) -> None:
@@ -162,11 +161,8 @@ class Driver:
 
 def late_p99_ms(directory: Path, since_ns: int) -> float:
     """How late we were with the arrivals due since then; the warm-up is nobody's measurement."""
-    rows = read(directory).rows
-    ours = (rows["flags"] & Flag.JOURNEY > 0) & (rows["intended"] >= since_ns)
-    ours &= rows["outcome"] != Outcome.DROPPED
-    late = (rows["started"] - rows["intended"])[ours]
-    return float(np.quantile(late, 0.99, method="higher")) / 1e6 if len(late) else 0.0
+    rows, _ = stored(directory)
+    return Sent(rows, since_ns).late_p99_s * 1e3
 
 
 class _Popen(subprocess.Popen[bytes]):

@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from dataclasses import dataclass
 from typing import Any
 
 import gevent
@@ -20,9 +19,11 @@ from locust.exception import StopTest, StopUser
 
 from harness.clock import SECOND
 from harness.load.arrivals import arrivals, chance
+from harness.load.counts import Counts
 from harness.load.locust_crowd import Crowd, Member, first_task
 from harness.load.locust_http import Overdue
 from harness.load.locust_requests import Journey, RecordingHook
+from harness.load.locust_usual import Usual
 from harness.load.outcomes import outcome_of
 from harness.load.recorder import Recorder
 from harness.load.recording import Flag, Outcome
@@ -34,14 +35,6 @@ _NAP_S = 0.05
 _MOST_TRACEBACKS = 20
 
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class Counts:
-    due: int = 0
-    sent: int = 0
-    dropped: int = 0
-    done: int = 0
 
 
 class Dispatcher:
@@ -56,6 +49,7 @@ class Dispatcher:
         self._tracebacks = 0
         self._ahead = 0
         self.counts = Counts()
+        self._usual = Usual()
         self.late_ns: deque[int] = deque(maxlen=1000)
         self.journeys: dict[int, Journey] = {}
         self.stopping = False
@@ -95,13 +89,14 @@ class Dispatcher:
             gevent.sleep(min(left / SECOND, _NAP_S))
         return waited
 
-    def _arrive(self, index: int, due: int) -> None:
+    def _arrive(self, index: int, due: int) -> Journey | None:
+        """The journey, if a user sets out on it."""
         self.counts.due += 1
         if self._ahead:  # a task before it has already made this request
             self._ahead -= 1
             self.counts.sent += 1
             self.counts.done += 1
-            return
+            return None
         now = time.monotonic_ns()
         self.late_ns.append(now - due)
         journey = Journey(index, due, now)
@@ -110,11 +105,13 @@ class Dispatcher:
         member = self._crowd.take(kind) if now - due <= self._timeout_ns else None
         if member is not None:
             self._send(member, journey)
-        elif now - due <= self._timeout_ns and self._system_holds_us():
+            return journey
+        if now - due <= self._timeout_ns and self._system_holds_us():
             self._nobody_free(journey)
         else:
             self.counts.dropped += 1
             self._journey_row(journey, Outcome.DROPPED)
+        return None
 
     def _send(self, member: Member, journey: Journey) -> None:
         self.counts.sent += 1
@@ -131,6 +128,7 @@ class Dispatcher:
         self.counts.sent += 1
         self.counts.done += 1
         self._hook.prevented(journey, Outcome.OTHER)
+        self._skip_the_rest(journey)
         self._journey_row(journey, Outcome.OTHER)
 
     def _live(self, member: Member, journey: Journey) -> None:
@@ -168,9 +166,18 @@ class Dispatcher:
                 self._hook.prevented(journey, outcome_of(error))
             if journey.outcome is Outcome.OK:
                 journey.outcome = outcome_of(error)
+        if journey.outcome is Outcome.OK:
+            self._usual.learn(journey.name, journey.names)
+        else:
+            self._skip_the_rest(journey)
         if self._plan.counts == "requests":
-            self._ahead += max(journey.requests - 1, 0)
+            self._ahead += max(len(journey.names) - 1, 0)
         self._end(journey, journey.outcome)
+
+    def _skip_the_rest(self, journey: Journey) -> None:
+        if not journey.unjudged:
+            for name in self._usual.missing(journey.name, journey.names):
+                self._hook.skipped(journey, name)
 
     def _cut_off(self, journey: Journey) -> None:
         """The load is over and this one is still in flight."""

@@ -27,7 +27,8 @@ _MOST_PARENTS = 8
 
 @dataclass(eq=False)
 class Journey:
-    """One arrival while it lives. `open` holds its requests that no event has told of yet.
+    """One arrival while it lives. `open` holds its requests that no event has told of yet, `names`
+    are those that have a row.
 
     `opaque` says that its client is one we do not know, so that `open` stays empty.
     """
@@ -38,6 +39,7 @@ class Journey:
     name: str = ""
     outcome: Outcome = Outcome.OK
     requests: int = 0
+    names: list[str] = field(default_factory=list)
     unjudged: bool = False
     opaque: bool = False
     open: dict[int, Sent] = field(default_factory=dict)
@@ -139,6 +141,11 @@ class RecordingHook(EventHook):  # type: ignore[misc, unused-ignore]
         sent = Sent(journey, name, journey.due, journey.started, journey.take_first())
         self._row(sent, name, time.monotonic_ns(), outcome)
 
+    def skipped(self, journey: Journey, name: str) -> None:
+        """Record a request that an earlier failure of its task prevented."""
+        now = time.monotonic_ns()
+        self._row(Sent(journey, name, now, now, first=False), name, now, Outcome.SKIPPED)
+
     def _record(self, sent: Sent, ended: int, meta: dict[str, Any]) -> None:
         response = meta.get("response")
         status = _number(getattr(response, "status_code", 0))
@@ -152,6 +159,7 @@ class RecordingHook(EventHook):  # type: ignore[misc, unused-ignore]
         journey = sent.journey
         if outcome is Outcome.OK and ended - sent.intended > self._timeout_ns:
             outcome = Outcome.TIMEOUT
+        journey.names.append(name)
         if sent.first:
             self._first_names[journey.name] = name
         if outcome is not Outcome.OK and journey.outcome is Outcome.OK:

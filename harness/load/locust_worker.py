@@ -27,15 +27,18 @@ import gevent
 
 from harness.clock import SECOND
 from harness.load.arrivals import peak_rate
+from harness.load.locust_closed import ClosedDispatcher
 from harness.load.locust_crowd import Crowd, overrides
 from harness.load.locust_dispatch import Dispatcher
 from harness.load.locust_file import BrokenFile, Users, load_users
 from harness.load.locust_http import make_honest
 from harness.load.locust_requests import RecordingHook
+from harness.load.locust_tags import tags_of
 from harness.load.locust_watch import Watch
 from harness.load.recorder import Recorder
 from harness.load.spec import WorkerSpec, read_go, read_spec
 from harness.load.status import StatusFile
+from harness.load.tags import write_tags
 from harness.record.plan import LoadPlan
 
 #: The crowd is rate x timeout x this: a task may make several requests, each as long as it may be.
@@ -70,8 +73,11 @@ def _work(spec: WorkerSpec, directory: Path, status: StatusFile) -> int:
     hook = RecordingHook(recorder, round(plan.timeout * SECOND))
     make_honest(_hosts(spec), _headers(plan), round(plan.timeout * SECOND))
     users = load_users(plan, hook)
+    if spec.worker == 0:
+        write_tags(directory, tags_of(users.kinds))
     crowd = Crowd(users.environment, users.kinds, _share(spec, _MARGIN) + _SPARE)
-    dispatcher = Dispatcher(plan, crowd, recorder, hook)
+    kind = ClosedDispatcher if plan.closed_users else Dispatcher
+    dispatcher = kind(plan, crowd, recorder, hook)
     for number in (signal.SIGTERM, signal.SIGHUP):
         gevent.signal_handler(number, _stop, dispatcher)
     _prepare(spec, users, crowd)
@@ -138,8 +144,10 @@ def _stop(dispatcher: Dispatcher) -> None:
 
 
 def _share(spec: WorkerSpec, margin: int) -> int:
-    """One worker's part of a crowd of rate x timeout."""
-    return ceil(peak_rate(spec.plan) * spec.plan.timeout * margin / spec.workers)
+    """One worker's part of a crowd of rate x timeout, or of a closed loop's users."""
+    plan = spec.plan
+    users = plan.closed_users or peak_rate(plan) * plan.timeout * margin
+    return ceil(users / spec.workers)
 
 
 def _hosts(spec: WorkerSpec) -> frozenset[str]:

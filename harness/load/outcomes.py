@@ -35,6 +35,13 @@ _NAMED = {
     "AssertionError": Outcome.CONTENT,
     "JSONDecodeError": Outcome.CONTENT,
 }
+#: libpq tells in words alone; psycopg calls all of it OperationalError.
+_SAID = {
+    "Connection refused": Outcome.REFUSED,
+    "closed the connection": Outcome.RESET,
+    "connection is closed": Outcome.RESET,
+    "timeout expired": Outcome.TIMEOUT,
+}
 #: Attributes in which urllib3 and geventhttpclient keep what they wrap.
 _WRAPPED_AS = ("reason", "original")
 _MOST_CAUSES = 16
@@ -67,7 +74,12 @@ def _own(exception: BaseException) -> Outcome | None:
         return Outcome.REFUSED
     if number in _RESET or isinstance(exception, ConnectionResetError):
         return Outcome.RESET
-    return _NAMED.get(type(exception).__name__)
+    name = type(exception).__name__
+    return _by_words(str(exception)) if name == "OperationalError" else _NAMED.get(name)
+
+
+def _by_words(said: str) -> Outcome | None:
+    return next((outcome for words, outcome in _SAID.items() if words in said), None)
 
 
 def _causes(exception: BaseException) -> Iterator[BaseException]:

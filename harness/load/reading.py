@@ -1,4 +1,4 @@
-"""Recordings read back: all of a run at once, or live, what is new since the last look.
+"""Recordings read back: all of a run, held or in parts, or live, what is new since the last look.
 
 Names are numbered by each worker for itself; reading gives all rows one numbering. A torn last
 row (the worker was killed while writing) is not there.
@@ -13,6 +13,10 @@ import numpy as np
 
 from harness.load.recording import HEADER, MAGIC, ROW, Rows
 from harness.load.status import Event, Status, parse, path_of
+from harness.load.stored import File, Filed, Held, Store
+
+#: A recording of no more rows than these (20 MB) is held in memory.
+_HELD = 1 << 19
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,18 @@ def read(directory: Path) -> Recording:
     parts = [names.unified(_mapped(path), path) for path in _files(directory)]
     rows = np.concatenate(parts) if parts else np.empty(0, ROW)
     return Recording(rows[np.argsort(rows["intended"], kind="stable")], names.all)
+
+
+def stored(directory: Path, held: int = _HELD) -> tuple[Store, tuple[str, ...]]:
+    """All rows of a run without holding them, unless they are few; and their names."""
+    names = _Names()
+    counts = [(path, _count(path)) for path in _files(directory)]
+    files = tuple(File(path, count, names.of(path)) for path, count in counts if count)
+    filed = Filed(files)
+    if len(filed) > held:
+        return filed, names.all
+    rows = [np.empty(0, ROW), *(file.read(0, file.count) for file in files)]
+    return Held(np.concatenate(rows)), names.all
 
 
 class Tail:
@@ -105,15 +121,16 @@ class _Names:
             return rows
         known = self._of_file.get(path)
         if known is None or rows["name"].max() >= len(known):
-            known = self._of_file[path] = self._read(path.with_suffix(".names"))
+            known = self._of_file[path] = self.of(path)
         if np.array_equal(known, np.arange(len(known))):
             return rows
         renamed = np.array(rows)
         renamed["name"] = known[rows["name"]]
         return renamed
 
-    def _read(self, path: Path) -> Rows:
-        lines = path.read_text(errors="replace").split("\n")[:-1]
+    def of(self, path: Path) -> Rows:
+        """The numbers, here, of a recording's names."""
+        lines = path.with_suffix(".names").read_text(errors="replace").split("\n")[:-1]
         numbers = [self._numbers.setdefault(name, len(self._numbers)) for name in lines]
         return np.array(numbers, "<u2")
 
@@ -132,8 +149,12 @@ def _files(directory: Path) -> list[Path]:
     return sorted(directory.glob("recording.*.bin"))
 
 
+def _count(path: Path) -> int:
+    return max(_whole_size(path) - HEADER.itemsize, 0) // ROW.itemsize
+
+
 def _mapped(path: Path) -> Rows:
-    count = max(_whole_size(path) - HEADER.itemsize, 0) // ROW.itemsize
+    count = _count(path)
     if not count:
         return np.empty(0, ROW)
     return np.memmap(path, ROW, "r", offset=HEADER.itemsize, shape=(count,))

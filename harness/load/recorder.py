@@ -1,4 +1,4 @@
-"""Writes one load worker's recording: rows in blocks, so that a SIGKILL costs the last 100 ms.
+"""Writes one load worker's recording: rows in blocks, so that a SIGKILL costs the last 50 ms.
 
 A name is on disk before the first row that uses it. Nothing is fsynced: what the kernel has taken
 survives the death of any process, and a machine that loses power loses the run anyway.
@@ -24,7 +24,7 @@ assert _ROW.size == ROW.itemsize
 
 
 class Recorder:
-    """Appends rows; the owner calls `flush` every 100 ms and `close` at the end."""
+    """Appends rows; the owner calls `flush` every 50 ms and `close` at the end."""
 
     def __init__(self, directory: Path, worker: int) -> None:
         self._worker = worker

@@ -1,4 +1,4 @@
-"""What a load worker says about itself: a line of JSON each 200 ms in `load.N.jsonl`.
+"""What a load worker says about itself: a line of JSON each 100 ms in `load.N.jsonl`.
 
 Besides states there are a few events: `ready`, `broken` (the user's file cannot be used, with the
 reason) and `ended`. A reader must expect a torn last line; it never stops the reading.
@@ -23,7 +23,8 @@ class Status:
 
     `oldest_due` is when the oldest request in flight was due; `overdue` how many in flight are
     older than their timeout. `late_p99_ms` is of the last 1000 arrivals, `cpu` the share of one
-    core and `gc_ms` the longest garbage collection since the line before.
+    core, `gc_ms` the longest garbage collection and `stall_ms` the longest time for which the loop
+    stood still, both since the line before.
     """
 
     at: int
@@ -37,6 +38,7 @@ class Status:
     late_p99_ms: float
     cpu: float
     gc_ms: float
+    stall_ms: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -68,11 +68,15 @@ def of_this_run(count: Count) -> tuple[Decision, int]:
     return "inconclusive", least - count.count
 
 
-def in_general(count: Count, confidence: float) -> tuple[Decision, int]:
-    """What the bounds prove or refute; else how many more requests, all good, would prove it."""
-    if count.count and statistics.share_low(count.good, count.count, confidence) >= count.target:
+def in_general(count: Count, confidence: float, design: float = 1.0) -> tuple[Decision, int]:
+    """What the bounds prove or refute; else how many more requests, all good, would prove it.
+
+    `design` is by how much fewer requests there would be, were all independent (`bursts`).
+    """
+    good, number = count.good / design, count.count / design
+    if number and statistics.share_low(good, number, confidence) >= count.target:
         return "pass", 0
-    if count.count and statistics.share_high(count.good, count.count, confidence) < count.target:
+    if number and statistics.share_high(good, number, confidence) < count.target:
         return "fail", 0
-    enough = statistics.proving(count.target, count.failures, confidence)
-    return "inconclusive", max(1, enough - count.count)
+    enough = statistics.proving(count.target, number - good, confidence)
+    return "inconclusive", max(1, math.ceil(enough * design) - count.count)

@@ -8,8 +8,6 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 
-import numpy as np
-
 from harness.experiment.model import Abort, Objective
 from harness.measure.claims import Count
 from harness.measure.observation import Requests
@@ -26,6 +24,12 @@ UNITS = {
     "latency": "s",
     "throughput": "/s",
     "recovery": "s",
+    "memory": "B",
+    "durability": "share",
+    "detection": "s",
+    "rollback": "s",
+    "rto": "s",
+    "failover": "s",
 }
 
 
@@ -43,18 +47,18 @@ def value_of(line: Objective | Abort, requests: Requests, span_s: float) -> floa
     if line.indicator == "throughput":
         return throughput(requests, span_s)
     if line.indicator == "latency":
-        return quantile(requests.latency, line.quantile)
+        return quantile(requests.latencies, line.quantile)
     good = availability(requests)
     return 1 - good if line.indicator == "errors" else good
 
 
 def availability(requests: Requests) -> float:
-    return np.count_nonzero(requests.good) / len(requests) if len(requests) else float("nan")
+    return requests.good_count / len(requests) if len(requests) else float("nan")
 
 
 def throughput(requests: Requests, span_s: float) -> float:
     """Successes per second."""
-    return np.count_nonzero(requests.good) / span_s if span_s > 0 else float("nan")
+    return requests.good_count / span_s if span_s > 0 else float("nan")
 
 
 def counted(objective: Objective, requests: Requests) -> Count:
@@ -65,8 +69,7 @@ def counted(objective: Objective, requests: Requests) -> Count:
     """
     limit, strict = limit_of(objective), objective.op in ("<", ">")
     if objective.indicator == "latency":
-        latency = np.round(requests.latency, 9)
-        fast = latency < limit if strict else latency <= limit
-        return Count(int(np.count_nonzero(fast)), len(requests), objective.quantile)
+        fast = requests.latencies.below(limit, strict=strict)
+        return Count(fast, len(requests), objective.quantile)
     target = limit if objective.indicator == "availability" else round(1 - limit, 12)
-    return Count(int(np.count_nonzero(requests.good)), len(requests), target, strict=strict)
+    return Count(requests.good_count, len(requests), target, strict=strict)

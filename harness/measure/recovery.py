@@ -16,7 +16,8 @@ from typing import Literal
 import numpy as np
 
 from harness.experiment.model import Objective
-from harness.measure.observation import Bools, Floats, Ints, Requests
+from harness.measure.observation import Box, Requests, before
+from harness.measure.scan import Fine, Scan, scanned
 
 WINDOW_S = 5.0
 #: Less than two windows of this length after a fault show nothing.
@@ -42,7 +43,8 @@ class Recovery:
     `at_s` is when they were served well again, `took_s` from `from_s` to then; both None unless
     that is known. `low_s`: it certainly took longer than this. `impact_s` is the first bad request
     after the inject began, `bad` how many of `count` there were until `until_s`. `window_s` is W,
-    and no time here is finer than `resolution_s`, the gap between requests.
+    and no time here is finer than `resolution_s`, the gap between requests. `served_s` is when they
+    were served well again even if that was before `from_s`; None where they never were served ill.
     """
 
     intervention: str
@@ -57,6 +59,7 @@ class Recovery:
     count: int = 0
     window_s: float = WINDOW_S
     resolution_s: float = 0.0
+    served_s: float | None = None
 
     @property
     def took_s(self) -> float | None:
@@ -91,12 +94,18 @@ def levels(objectives: Iterable[Objective], *, while_on: bool = False) -> tuple[
     apart = ("baseline", "after") if while_on else ("during", "while")
     chosen = [
         o for o in objectives
-        if not (o.name or o.journeys or o.window in apart) and o.op in _WISHES.get(o.indicator, ())
+        if o.counts and not (o.name or o.journeys or o.window in apart)
+        and o.op in _WISHES.get(o.indicator, ())
     ]  # fmt: skip
     shares = [o.limit for o in chosen if o.indicator == "availability"]
     shares += [1 - o.limit for o in chosen if o.indicator == "errors"]
     slow = [Level(o.limit, min(SHARE, o.quantile)) for o in chosen if o.quantile >= 0.9]
     return (Level(np.inf, min([SHARE, *shares])), *dict.fromkeys(slow))
+
+
+def stable_s(objectives: Iterable[Objective]) -> float:
+    """How long users must be served well to count as recovered: as an objective says, or W."""
+    return max((o.stable_s for o in objectives), default=0.0) or WINDOW_S
 
 
 _WISHES = {"availability": (">", ">="), "errors": ("<", "<="), "latency": ("<", "<=")}
@@ -113,70 +122,38 @@ class Span:
     while_on: bool = False
 
 
-def recover(requests: Requests, wanted: tuple[Level, ...], span: Span) -> Recovery:
-    """The recovery of one intervention."""
-    inside = requests.where((requests.due >= span.begun) & (requests.due < span.end))
-    window_s = min(WINDOW_S, (span.end - span.start) / 2)
-    scan = _scan(inside, wanted, window_s, span.end)
-    how, found = _found(scan, span.start) if window_s >= SHORTEST_WINDOW_S else ("unknown", 0)
+def recover(
+    requests: Requests, wanted: tuple[Level, ...], span: Span, window_s: float = WINDOW_S
+) -> Recovery:
+    """The recovery of one intervention, to have held for `window_s`."""
+    inside = requests.within(Box(due_from=span.begun, due_to=before(span.end)))
+    window_s = min(window_s, (span.end - span.start) / 2)
+    scan = scanned(inside, [(level.slower_than_s, level.share) for level in wanted], window_s,
+                   span.end)  # fmt: skip
+    how = _how(scan, span.start) if window_s >= SHORTEST_WINDOW_S else "unknown"
     return Recovery(
         span.intervention, span.while_on, how, span.start, span.end,
-        at_s=_instant(how, scan, found, span.start),
-        low_s=max(0.0, scan.due[found - 1] - span.start) if how == "not recovered" else 0.0,
-        impact_s=scan.due[scan.bad][0] if scan.bad.any() else None,
-        bad=int(np.count_nonzero(scan.bad)), count=len(inside), window_s=window_s,
-        resolution_s=_gap(scan.due, found),
+        at_s=_instant(how, scan.fine, span.start),
+        low_s=max(0.0, scan.fine.before - span.start) if how == "not recovered" else 0.0,
+        impact_s=scan.impact, bad=scan.bad, count=scan.count, window_s=window_s,
+        resolution_s=scan.fine.gap, served_s=scan.fine.at if scan.failed else None,
     )  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False)
-class _Scan:
-    """`failing` are the requests at which a window begins that is not fine; the first `complete`
-    have a whole window before the end.
-    """
-
-    due: Floats
-    bad: Bools
-    failing: Ints
-    complete: int
+def _how(scan: Scan, start: float) -> How:
+    if not scan.complete or scan.last_due < start:
+        return "unknown"
+    if not scan.failed:
+        return "held" if scan.bad else "never impacted"
+    if scan.fine.at is None or scan.fine.number >= scan.complete:
+        return "not recovered"
+    return "at once" if scan.fine.at <= start else "recovered"
 
 
-def _scan(inside: Requests, wanted: tuple[Level, ...], window_s: float, end: float) -> _Scan:
-    bads = [~inside.good | (inside.latency > level.slower_than_s) for level in wanted]
-    complete = int(np.searchsorted(inside.due, end - window_s, side="right"))
-    begins = np.arange(complete)
-    ends = np.searchsorted(inside.due, inside.due[:complete] + window_s)
-    fails = np.zeros(complete, bool)
-    for bad, level in zip(bads, wanted, strict=True):
-        count = np.concatenate([[0], np.cumsum(bad)])
-        fails |= count[ends] - count[begins] > (1 - level.share) * (ends - begins) + 1e-9
-    return _Scan(inside.due, np.logical_or.reduce(bads), np.flatnonzero(fails), complete)
-
-
-def _found(scan: _Scan, start: float) -> tuple[How, int]:
-    """What happened, and the request by which the service was fine again."""
-    if not scan.complete or scan.due[-1] < start:
-        return "unknown", 0
-    if not len(scan.failing):
-        return ("held" if scan.bad.any() else "never impacted"), 0
-    last = int(scan.failing[-1]) + 1
-    good = np.flatnonzero(~scan.bad[last:])
-    found = last + int(good[0]) if len(good) else len(scan.due)
-    if found >= scan.complete:
-        return "not recovered", found
-    return ("at once" if scan.due[found] <= start else "recovered"), found
-
-
-def _instant(how: How, scan: _Scan, found: int, start: float) -> float | None:
+def _instant(how: How, fine: Fine, start: float) -> float | None:
     if how in ("not recovered", "unknown"):
         return None
-    return float(scan.due[found]) if how == "recovered" else start
-
-
-def _gap(due: Floats, found: int) -> float:
-    """The widest gap between the requests around this one."""
-    around = due[max(0, found - 1) : found + 2]
-    return float(np.diff(around).max()) if len(around) > 1 else 0.0
+    return fine.at if how == "recovered" else start
 
 
 def _seconds(value: float) -> str:

@@ -15,15 +15,18 @@ from bisect import bisect_left
 
 import numpy as np
 
-from harness.measure.observation import Floats
+from harness.load.ranks import Floats, Ranks
 
 CONFIDENCE = 0.95
 #: Beyond this many requests nobody tests: the searches below end here.
 _MOST = 10**14
 
 
-def share_low(good: int, count: int, confidence: float = CONFIDENCE) -> float:
-    """The one-sided lower bound of a share: Beta(k, n - k + 1) at 1 - confidence; 0 for k = 0."""
+def share_low(good: float, count: float, confidence: float = CONFIDENCE) -> float:
+    """The one-sided lower bound of a share: Beta(k, n - k + 1) at 1 - confidence; 0 for k = 0.
+
+    Counts that were divided by a design effect (`bursts`) need not be whole.
+    """
     from scipy.special import betaincinv
 
     if good <= 0:
@@ -31,7 +34,7 @@ def share_low(good: int, count: int, confidence: float = CONFIDENCE) -> float:
     return float(betaincinv(good, count - good + 1, 1 - confidence))
 
 
-def share_high(good: int, count: int, confidence: float = CONFIDENCE) -> float:
+def share_high(good: float, count: float, confidence: float = CONFIDENCE) -> float:
     """The one-sided upper bound of a share: Beta(k + 1, n - k) at confidence; 1 for k = n."""
     from scipy.special import betaincinv
 
@@ -46,7 +49,7 @@ def share_between(good: int, count: int, confidence: float = CONFIDENCE) -> tupl
     return share_low(good, count, each), share_high(good, count, each)
 
 
-def proving(target: float, failures: int, confidence: float = CONFIDENCE) -> int:
+def proving(target: float, failures: float, confidence: float = CONFIDENCE) -> int:
     """How many requests, `failures` of them failed, prove a good share of `target`. 0: none do."""
     allowed = round(1 - target, 15)
     if allowed <= 0:
@@ -55,7 +58,7 @@ def proving(target: float, failures: int, confidence: float = CONFIDENCE) -> int
     def proves(count: int) -> bool:
         return share_high(failures, count, confidence) <= allowed
 
-    return bisect_left(range(_MOST), True, lo=failures + 1, key=proves)
+    return bisect_left(range(_MOST), True, lo=math.ceil(failures) + 1, key=proves)
 
 
 def refuting(target: float, count: int, confidence: float = CONFIDENCE) -> int:
@@ -68,14 +71,20 @@ def refuting(target: float, count: int, confidence: float = CONFIDENCE) -> int:
     return bisect_left(range(count + 1), True, key=refutes)
 
 
-def quantile(values: Floats, q: float) -> float:
+def quantile(values: Floats | Ranks, q: float) -> float:
     """The smallest value that at least a share `q` of all does not exceed; nan of none.
 
     No interpolation: so `p99 < x` holds exactly if at most 1 % are not below x.
     """
     if not len(values):
         return math.nan
-    rank = rank_of(len(values), q)
+    return _at(values, rank_of(len(values), q))
+
+
+def _at(values: Floats | Ranks, rank: int) -> float:
+    """The value of this rank, which counts from 1."""
+    if isinstance(values, Ranks):
+        return values.at(rank)
     return float(np.partition(values, rank - 1)[rank - 1])
 
 
@@ -84,20 +93,25 @@ def rank_of(count: int, q: float) -> int:
     return min(count, max(1, math.ceil(count * q * (1 - 1e-12))))
 
 
-def quantile_low(values: Floats, q: float, confidence: float = CONFIDENCE) -> float:
+def quantile_low(
+    values: Floats | Ranks, q: float, confidence: float = CONFIDENCE, design: float = 1.0
+) -> float:
     """One-sided lower bound of a quantile: the value of rank l, the smallest l of which
-    P(Binomial(n, q) <= l) >= 1 - confidence; 0 where n is too small to have one.
+    P(Binomial(n, q) <= l) >= 1 - confidence; 0 where n is too small to have one. `design` is by
+    how much fewer values there would be, were all independent (`bursts`).
     """
-    rank = _binomial_quantile(1 - confidence, len(values), q)
-    return float(np.partition(values, rank - 1)[rank - 1]) if rank >= 1 else 0.0
+    rank = math.floor(design * _binomial_quantile(1 - confidence, int(len(values) / design), q))
+    return _at(values, rank) if rank >= 1 else 0.0
 
 
-def quantile_high(values: Floats, q: float, confidence: float = CONFIDENCE) -> float:
+def quantile_high(
+    values: Floats | Ranks, q: float, confidence: float = CONFIDENCE, design: float = 1.0
+) -> float:
     """One-sided upper bound: the value of rank u + 1, the smallest u of which
     P(Binomial(n, q) <= u) >= confidence; infinite where n is too small (P99: below 299).
     """
-    rank = _binomial_quantile(confidence, len(values), q) + 1
-    return float(np.partition(values, rank - 1)[rank - 1]) if rank <= len(values) else math.inf
+    rank = math.ceil(design * (_binomial_quantile(confidence, int(len(values) / design), q) + 1))
+    return _at(values, rank) if rank <= len(values) else math.inf
 
 
 def bounding(q: float, confidence: float = CONFIDENCE) -> int:

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
-
-import numpy as np
 
 from harness.load.recording import Outcome
+from harness.measure.bins import Bins
 from harness.measure.evidence import Evidence
 from harness.measure.indicators import availability
-from harness.measure.observation import Floats, Ints, Requests
+from harness.measure.observation import Box, Ints
 from harness.measure.statistics import quantile
 
 #: What failures are called, gravest for the user first.
@@ -28,6 +26,8 @@ CLASSES = {
 
 @dataclass(frozen=True)
 class WindowSummary:
+    """`throughput` are all that ended in it each second, failed ones too; `goodput` the good."""
+
     name: str
     start_s: float
     end_s: float
@@ -35,6 +35,8 @@ class WindowSummary:
     availability: float | None
     p50_ms: float | None
     p99_ms: float | None
+    throughput: float | None = None
+    goodput: float | None = None
 
 
 @dataclass(frozen=True)
@@ -70,11 +72,13 @@ def windows_table(evidence: Evidence) -> tuple[WindowSummary, ...]:
     requests = evidence.observation.requests
     rows = []
     for window in evidence.windows.all:
-        chosen = window.choose(requests)
+        chosen, ended = window.choose(requests), requests.within(window.ended)
+        span = window.span_s
         rows.append(WindowSummary(
             window.name, window.start_s, window.end_s, len(chosen),
             availability(chosen) if len(chosen) else None,
-            _ms(quantile(chosen.latency, 0.5)), _ms(quantile(chosen.latency, 0.99)),
+            _ms(quantile(chosen.latencies, 0.5)), _ms(quantile(chosen.latencies, 0.99)),
+            len(ended) / span if span else None, ended.good_count / span if span else None,
         ))  # fmt: skip
     return tuple(rows)
 
@@ -85,10 +89,9 @@ def load_summary(evidence: Evidence) -> LoadSummary | None:
         return None
     told = next((s.data for s in reversed(evidence.steps) if s.step == "load.ended"), {})
     observation, end = evidence.observation, evidence.windows.end_s
-    arrivals = len(np.unique(observation.rows["arrival"])) if len(observation.rows) else 0
+    arrivals = observation.sent.count
     dropped = max(observation.dropped, int(told.get("dropped") or 0))
-    ended = observation.requests.ended
-    answered = int(np.count_nonzero((ended >= 0) & (ended <= end)))
+    answered = len(observation.requests.within(Box(ended_from=0.0, ended_to=end)))
     late = quantile(observation.lateness, 0.99)
     return LoadSummary(
         int(told.get("due") or arrivals), int(told.get("sent") or arrivals - dropped), dropped,
@@ -98,49 +101,21 @@ def load_summary(evidence: Evidence) -> LoadSummary | None:
 
 def series(evidence: Evidence, step_s: float = 1.0) -> Series:
     """The run in bins, from the beginning of the warm-up to the end of the load."""
-    requests, start = evidence.observation.requests, -evidence.plan.warmup
-    bins = max(1, math.ceil((evidence.windows.end_s - start) / step_s - 1e-9))
-    due, ended = (_bins(times, start, step_s, bins) for times in (requests.due, requests.ended))
-    good = ended[requests.good & (ended < bins)]
-    p50, p99 = _quantiles(requests, due, bins)
+    start = -evidence.plan.warmup
+    bins = Bins(start, step_s, max(1, math.ceil((evidence.windows.end_s - start) / step_s - 1e-9)))
+    for part in evidence.observation.requests.parts():
+        bins.add(part)
+    bins.finish()
+    errors = ((name, bins.errors[kind]) for name, kind in CLASSES.items())
     return Series(
-        start, step_s,
-        asked=_per_second(np.bincount(due, minlength=bins + 1)[:bins], step_s),
-        reached=_per_second(np.bincount(good, minlength=bins)[:bins], step_s),
-        p50_ms=p50, p99_ms=p99, errors=_errors(requests, due, bins),
+        start, step_s, _per_second(bins.asked, step_s), _per_second(bins.reached, step_s),
+        tuple(map(_ms, bins.p50_s)), tuple(map(_ms, bins.p99_s)),
+        tuple((name, tuple(map(int, counts))) for name, counts in errors if counts.any()),
     )  # fmt: skip
-
-
-def _bins(times: Floats, start: float, step_s: float, bins: int) -> Ints:
-    """Each time's bin. What lies before the first is put into it, after the last into one more."""
-    numbers = np.floor((times - start) / step_s + 1e-9).astype(np.int64)
-    return np.clip(numbers, 0, bins)
 
 
 def _per_second(counts: Ints, step_s: float) -> tuple[float, ...]:
     return tuple(float(count) / step_s for count in counts)
-
-
-def _quantiles(
-    requests: Requests, due: Ints, bins: int
-) -> tuple[tuple[float | None, ...], tuple[float | None, ...]]:
-    edges = np.searchsorted(due, np.arange(bins + 1))
-    parts = [requests.latency[a:b] for a, b in pairwise(edges)]
-    return (
-        tuple(_ms(quantile(part, 0.5)) for part in parts),
-        tuple(_ms(quantile(part, 0.99)) for part in parts),
-    )
-
-
-def _errors(requests: Requests, due: Ints, bins: int) -> tuple[tuple[str, tuple[int, ...]], ...]:
-    """Classes that occurred. An answer that came after its timeout is one."""
-    late = ~requests.good & (requests.outcome == Outcome.OK)
-    outcome = np.where(late, Outcome.TIMEOUT, requests.outcome)
-    counted = (
-        (name, np.bincount(due[(outcome == kind) & ~requests.good], minlength=bins + 1)[:bins])
-        for name, kind in CLASSES.items()
-    )
-    return tuple((name, tuple(map(int, counts))) for name, counts in counted if counts.any())
 
 
 def _ms(value_s: float) -> float | None:

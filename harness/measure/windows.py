@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.experiment.model import Objective
-from harness.measure.observation import Bools, Observation, Requests
+from harness.measure.observation import Box, Observation, Requests, before
 from harness.measure.passages import Passage, end_of_load, passages
-from harness.measure.recovery import Level, Recovery, Span, levels, recover
+from harness.measure.recovery import Level, Recovery, Span, levels, recover, stable_s
 from harness.record.journal import Step
 from harness.record.plan import Plan
 
@@ -37,17 +37,22 @@ class Window:
         return max(0.0, self.end_s - self.start_s)
 
     def choose(self, requests: Requests) -> Requests:
-        return requests.where(self._mask(requests))
+        return requests.within(self.box)
 
-    def _mask(self, requests: Requests) -> Bools:
-        due, ended = requests.due, requests.ended
-        after_warmup: Bools = due >= 0
+    @property
+    def ended(self) -> Box:
+        """What it delivered, whenever that was due after the warm-up."""
+        return Box(due_from=0.0, ended_from=self.start_s, ended_to=self.end_s)
+
+    @property
+    def box(self) -> Box:
+        """The warm-up is in no window."""
         match self.kind:
             case "baseline":
-                return after_warmup & (ended < self.end_s)
+                return Box(due_from=0.0, ended_to=before(self.end_s))
             case "after":
-                return after_warmup & (due >= self.start_s) & (due <= self.end_s)
-        return after_warmup & (due <= self.end_s) & (ended >= self.start_s)
+                return Box(due_from=max(0.0, self.start_s), due_to=self.end_s)
+        return Box(due_from=0.0, due_to=self.end_s, ended_from=self.start_s)
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,10 @@ def windows_of(plan: Plan, steps: Iterable[Step], observation: Observation) -> W
     found = passages(plan, steps, observation.epoch)
     end = _end(plan, steps, observation)
     after, during = levels(plan.objectives), levels(plan.objectives, while_on=True)
-    recoveries = (*_after(observation, found, end, after), *_while(observation, found, during))
+    for_s = stable_s(plan.objectives)
+    recoveries = (
+        *_after(observation, found, end, after, for_s), *_while(observation, found, during, for_s)
+    )  # fmt: skip
     first = found[0].begun if found else end
     whole = ("from the first fault", first) if found else ("whole run", 0.0)
     return Windows(
@@ -109,14 +117,16 @@ def windows_of(plan: Plan, steps: Iterable[Step], observation: Observation) -> W
 
 def _end(plan: Plan, steps: tuple[Step, ...], observation: Observation) -> float:
     end = end_of_load(plan, steps, observation.epoch)
-    due = observation.requests.due
     cut = end < plan.duration or any(step.step == "abort" for step in steps)
-    return min(end, float(due[-1])) if cut and len(due) else end
+    if not cut or not len(observation.requests):
+        return end
+    return min(end, observation.requests.last_due)
 
 
 def _after(
-    observation: Observation, found: tuple[Passage, ...], end: float, wanted: tuple[Level, ...]
-) -> list[Recovery]:
+    observation: Observation, found: tuple[Passage, ...], end: float, wanted: tuple[Level, ...],
+    for_s: float,
+) -> list[Recovery]:  # fmt: skip
     """From the act of an event or the removal of a condition until the next fault begins."""
     recoveries = []
     for passage in found:
@@ -126,19 +136,20 @@ def _after(
                 (p.begun for p in found if p.begun > max(start, passage.begun)), default=end
             )
             span = Span(passage.id, passage.begun, start, horizon)
-            recoveries.append(recover(observation.requests, wanted, span))
+            recoveries.append(recover(observation.requests, wanted, span, for_s))
     return recoveries
 
 
 def _while(
-    observation: Observation, found: tuple[Passage, ...], wanted: tuple[Level, ...]
+    observation: Observation, found: tuple[Passage, ...], wanted: tuple[Level, ...], for_s: float
 ) -> list[Recovery]:
     """Self-healing: from the witnessed inject of a condition until it is taken back."""
-    return [
-        recover(observation.requests, wanted, Span(p.id, p.begun, p.witnessed, p.reverting, True))
+    spans = (
+        Span(p.id, p.begun, p.witnessed, p.reverting, True)
         for p in found
         if not p.event and p.witnessed is not None and p.reverting is not None
-    ]
+    )
+    return [recover(observation.requests, wanted, span, for_s) for span in spans]
 
 
 def _windows(passage: Passage, recoveries: tuple[Recovery, ...], end: float) -> tuple[Window, ...]:

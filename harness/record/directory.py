@@ -18,7 +18,7 @@ from typing import Any
 
 from harness.agent.effects import decode, encode
 from harness.clock import Epoch
-from harness.experiment.model import Abort, Objective
+from harness.experiment.model import Abort, Data, Expect, Objective, Request
 from harness.record.journal import Step, read
 from harness.record.plan import LoadPlan, Plan, PlannedEffect
 from harness.units import Duration
@@ -101,7 +101,17 @@ def plan_from_json(data: dict[str, Any]) -> Plan:
 
 
 def load_from_json(data: dict[str, Any]) -> LoadPlan:
-    return LoadPlan(**{**data, "rate": _pairs(data["rate"]), "headers": _pairs(data["headers"])})
+    return LoadPlan(**{
+        **data,
+        "rate": _pairs(data["rate"]),
+        "headers": _pairs(data["headers"]),
+        "requests": tuple(_request(item) for item in data.get("requests", ())),
+        "data": tuple(Data(**{**d, "values": tuple(d["values"])}) for d in data.get("data", ())),
+    })  # fmt: skip
+
+
+def _request(data: dict[str, Any]) -> Request:
+    return Request(**{**data, "expect": Expect(**data["expect"])})
 
 
 def _pairs(data: Any) -> tuple[Any, ...]:

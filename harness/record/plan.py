@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.agent.effects import Act, Effect, Resource
-from harness.experiment.model import Abort, Objective
+from harness.experiment.model import Abort, Data, Objective, Request
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,13 @@ class PlannedEffect:
 
 @dataclass(frozen=True)
 class LoadPlan:
-    """What the load processes get. Times in seconds, `rate` as curve points per second."""
+    """What the load processes get. Times in seconds, `rate` as curve points per second, repeated
+    each `rate_every` seconds unless that is 0.
+
+    `users` is a Locust file; without one, `requests` are sent. `closed_users` asks again and again,
+    each `think` after its answer; without any, arrivals are due by the rate. `prober` says that the
+    experiment has no load of its own.
+    """
 
     users: str
     entry: str
@@ -50,11 +56,20 @@ class LoadPlan:
     workers: int
     headers: tuple[tuple[str, str], ...]
     run_id: str
+    rate_every: float = 0.0
+    requests: tuple[Request, ...] = ()
+    data: tuple[Data, ...] = ()
+    closed_users: int = 0
+    think: float = 0.0
+    prober: bool = False
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`duration` is from the end of the warm-up to the end of the load, settle included."""
+    """`duration` is from the end of the warm-up to the end of the load, settle included.
+
+    `until_decided`: a phase ends before its time once all of its objectives are decided.
+    """
 
     run_id: str
     name: str
@@ -73,6 +88,7 @@ class Plan:
     max_duration: float
     variables: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = ()
+    until_decided: bool = False
 
     def effect(self, id: str) -> PlannedEffect:
         return next(effect for effect in self.effects if effect.id == id)

@@ -45,6 +45,7 @@ def render(record: Record, out: TextIO) -> None:
     _reasons(console, record)
     _objectives(console, record)
     _effects(console, record.effects)
+    _findings(console, record)
     _measured(console, record)
     _afterwards(console, record)
 
@@ -93,6 +94,14 @@ def _effects(console: Console, effects: tuple[Effect, ...]) -> None:
         _line(console, 6, words.exercised(effect))
         _line(console, 6, words.life(effect))
         _lines(console, 6, [f"left behind: {what}" for what in effect.left_behind], "bold red")
+
+
+def _findings(console: Console, record: Record) -> None:
+    if record.findings:
+        _head(console, "Findings")
+    for finding in record.findings:
+        style = "bold red" if finding.grave else "bold"
+        _line(console, 2, f"{finding.about}:", style, then=finding.says)
 
 
 def _measured(console: Console, record: Record) -> None:

@@ -29,6 +29,7 @@ _SAYS = {
     "gate": "baseline gate",
     "abort": "aborted",
     "trouble": "trouble",
+    "decided": "ended early, all being decided",
     "load.ended": "the load ended",
     "world.closed": "the system was closed",
     "run.ended": "the run ended",
@@ -36,7 +37,7 @@ _SAYS = {
 }
 
 #: What a step's data adds for a person, in this order.
-_DETAILS = ("doing", "by", "reason", "what")
+_DETAILS = ("doing", "by", "phase", "reason", "what")
 
 
 def events_of(steps: Iterable[Step], epoch: Epoch) -> tuple[Event, ...]:

@@ -17,6 +17,7 @@ from harness.report import words
 from harness.report.fault_chart import charts_of
 from harness.report.record import Record, Window
 from harness.report.timeline import Timeline, timeline_of
+from harness.report.usage_charts import usage_charts
 
 FILE = "report.html"
 
@@ -30,6 +31,7 @@ def render(record: Record, out: TextIO) -> None:
         verdict=words.verdict_of(record),
         tiles=_tiles(record),
         timeline=timeline,
+        charts=usage_charts(record, timeline),
         crosshair=_crosshair(record, timeline) if timeline else None,
     )
     out.writelines(page)

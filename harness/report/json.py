@@ -16,7 +16,7 @@ from harness.report.record import Record
 FILE = "report.json"
 
 #: Only for charts; the recordings hold the truth behind them.
-_CHARTS = frozenset({"series", "tracks"})
+_CHARTS = frozenset({"series", "tracks", "usages"})
 
 
 def render(record: Record, out: TextIO) -> None:

@@ -31,6 +31,8 @@ def _blocks(record: Record) -> Iterable[str]:
         yield _table(
             ("fault", "target", "asked and seen", "exercised"), map(_effect, record.effects)
         )
+    if record.findings:
+        yield "\n".join(f"- **{_text(f.about)}**: {_text(f.says)}" for f in record.findings)
     if record.windows:
         yield _table(("window", "seconds", "requests", "good", "P50", "P99"), _windows(record))
     yield from _end(record)

@@ -1,8 +1,8 @@
 """What a person sees on stderr while a run goes on.
 
-On a terminal two lines that stay in place; elsewhere (CI, a pipe, TERM=dumb) a line when the phase
-changes and at most every 10 s. A thread of its own draws: a terminal that is held (Ctrl-S) or a
-pipe that nobody reads must never stop the loop that renews the lease.
+On a terminal a few lines that stay in place (`live_view`); elsewhere (CI, a pipe, TERM=dumb) a line
+when the phase changes and at most every 10 s. A thread of its own draws: a terminal that is held
+(Ctrl-S) or a pipe that nobody reads must never stop the loop that renews the lease.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from typing import TextIO
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 
 from harness.record.plan import Plan
 from harness.report import words
+from harness.report.live_view import KEPT, clock, drawn
+from harness.report.update import Update
+
+__all__ = ["Progress", "Update", "line_of", "phase_of"]
 
 DRAW_S = 0.25
 LINE_S = 10.0
@@ -30,23 +32,12 @@ END_S = 1.0
 
 
 @dataclass(frozen=True)
-class Update:
-    """`now_s` counts from the end of the warm-up; rates per second; None: not known yet."""
-
-    now_s: float
-    faults: tuple[str, ...] = ()
-    asked: float | None = None
-    reached: float | None = None
-    availability: float | None = None
-    p99_ms: float | None = None
-
-
-@dataclass(frozen=True)
 class _View:
-    """All that is drawn: `phase` as last named, or as the update tells."""
+    """All that is drawn: `phase` as last named, or as the update tells, and updates before it."""
 
     phase: str
     update: Update | None = None
+    before: tuple[Update, ...] = ()
 
 
 class Progress:
@@ -75,7 +66,8 @@ class Progress:
         self._view = _View(name)
 
     def update(self, update: Update) -> None:
-        self._view = _View(phase_of(self._plan, update), update)
+        seen = (*self._view.before, *filter(None, [self._view.update]))[-KEPT:]
+        self._view = _View(phase_of(self._plan, update), update, seen)
 
     def _draw(self, stream: TextIO) -> None:
         console = Console(file=stream, markup=False, highlight=False, emoji=False)
@@ -126,11 +118,7 @@ def line_of(plan: Plan, phase: str, update: Update | None) -> str:
     """One plain line."""
     if update is None:
         return words.one_line(phase)
-    return words.one_line(f"{_clock(plan, update)}, {phase}: {_measured(update)}")
-
-
-def _clock(plan: Plan, update: Update) -> str:
-    return f"{update.now_s:.0f} of {plan.duration:.0f} s"
+    return words.one_line(f"{clock(plan, update)}, {phase}: {_measured(update)}")
 
 
 def _measured(update: Update) -> str:
@@ -139,20 +127,11 @@ def _measured(update: Update) -> str:
         f"good {words.quantity(update.availability, 'share')}",
         f"P99 {words.milliseconds(update.p99_ms)}",
     ]
-    return ", ".join(parts)
+    missed = [line.text for line in update.lines if not line.holds]
+    return ", ".join(parts) + (f"; not now: {', '.join(missed)}" if missed else "")
 
 
 def _drawn(plan: Plan, view: _View) -> Group | Text:
-    update = view.update
-    if update is None:
+    if view.update is None:
         return Text(words.one_line(view.phase) + " …")
-    total = plan.warmup + plan.duration
-    row = Table.grid(padding=(0, 2))
-    row.add_row(
-        Text(words.one_line(view.phase), style="yellow" if update.faults else "bold"),
-        ProgressBar(
-            total=total, completed=min(total, max(0.0, update.now_s + plan.warmup)), width=30
-        ),
-        Text(f"{_clock(plan, update)}, {max(0.0, plan.duration - update.now_s):.0f} s left"),
-    )
-    return Group(row, Text(_measured(update), style="dim"))
+    return drawn(plan, view.phase, view.update, view.before)

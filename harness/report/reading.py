@@ -9,8 +9,10 @@ from harness.measure import summary
 from harness.measure.evidence import Evidence, gather
 from harness.measure.recovery import Recovery as Measured
 from harness.record.directory import RunDirectory
+from harness.report import beyond
 from harness.report.effects import effects_of
 from harness.report.events import events_of
+from harness.report.findings import findings
 from harness.report.record import Load, Objective, Record, Recovery, Run, Series, Window
 from harness.verdict import judge_evidence
 
@@ -23,6 +25,8 @@ def read_record(directory: RunDirectory) -> Record:
     evidence = gather(directory)
     verdict = judge_evidence(evidence)
     epoch = evidence.observation.epoch
+    impacts, resources = beyond.impacts_of(evidence), beyond.resources_of(evidence)
+    amplifications = beyond.amplifications_of(evidence)
     return Record(
         run=_run(directory, evidence),
         verdict=verdict.verdict,
@@ -35,6 +39,12 @@ def read_record(directory: RunDirectory) -> Record:
         recoveries=tuple(_recovery(r) for r in evidence.windows.recoveries if not r.while_on),
         events=events_of(evidence.steps, epoch),
         warnings=evidence.plan.warnings,
+        findings=findings(impacts, evidence.windows.recoveries, amplifications, resources),
+        impacts=impacts,
+        amplifications=amplifications,
+        names=beyond.names_of(evidence),
+        resources=resources,
+        usages=beyond.usages_of(evidence),
         series=_series(evidence),
     )
 
@@ -77,7 +87,7 @@ def _recovery(told: Measured) -> Recovery:
 
 
 def _series(evidence: Evidence) -> Series | None:
-    if not len(evidence.observation.rows):
+    if not len(evidence.observation.store):
         return None
     length = evidence.plan.warmup + evidence.windows.end_s
     step = next((s for s in _STEPS_S if length / s <= MOST_BINS), _STEPS_S[-1])

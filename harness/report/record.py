@@ -2,9 +2,9 @@
 
 The fields are those of the JSON report, name for name (schemas/report.v1.json says what each
 means), so the console, JUnit and the page can never tell another story than the JSON does. Only
-`series` and `tracks` are for charts alone. Times are seconds from the end of the warm-up; values
-are in base units (seconds, shares of one, per second). None: not measured; infinite: a latency that
-lies among the failures (both are null in JSON).
+`series`, `tracks` and `usages` are for charts alone. Times are seconds from the end of the warm-up;
+values are in base units (seconds, shares of one, per second). None: not measured; infinite: a
+latency that lies among the failures (both are null in JSON).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness.record.witness import Witnessed
+from harness.report.measured import Amplification, Finding, Impact, Name, Resource, Usage
 
 if TYPE_CHECKING:
     from harness.record.directory import RunDirectory
@@ -133,6 +134,8 @@ class Window:
     availability: float | None
     p50_ms: float | None
     p99_ms: float | None
+    throughput: float | None = None
+    goodput: float | None = None
 
 
 @dataclass(frozen=True)
@@ -185,6 +188,12 @@ class Record:
     recoveries: tuple[Recovery, ...] = ()
     events: tuple[Event, ...] = ()
     warnings: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    impacts: tuple[Impact, ...] = ()
+    amplifications: tuple[Amplification, ...] = ()
+    names: tuple[Name, ...] = ()
+    resources: tuple[Resource, ...] = ()
+    usages: tuple[Usage, ...] = ()
     series: Series | None = None
     schema_version: str = SCHEMA_VERSION
 

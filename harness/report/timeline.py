@@ -119,7 +119,8 @@ def _load(series: Series, x: Axis) -> Lane:
 
 
 def _latency(record: Record, series: Series, x: Axis, *, log: bool) -> Lane:
-    limits = [o for o in record.objectives if o.indicator == "latency" and o.limit > 0]
+    latencies = [o for o in record.objectives if o.indicator == "latency" and o.unit == "s"]
+    limits = [o for o in latencies if o.limit > 0]
     known = [v for v in (*series.p50_ms, *series.p99_ms) if v is not None]
     known += [o.limit * 1e3 for o in limits]
     frame = Frame(x, decades(known) if log else linear(known))

@@ -112,6 +112,13 @@ def bits(value: float) -> str:
     return f"{value:.3g} bit/s"
 
 
+def size(value: float) -> str:
+    for factor, unit in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
+        if value >= factor:
+            return f"{value / factor:.3g} {unit}"
+    return f"{value:.0f} B"
+
+
 def rate(value: float) -> str:
     return f"{value:,.0f}/s" if value >= 100 else f"{value:.3g}/s"
 
@@ -125,6 +132,8 @@ _WRITERS = {
     "ms": lambda value: seconds(value / 1e3),
     "share": share,
     "bit/s": bits,
+    "B": size,
+    "cores": lambda value: f"{value:.2g} cores",
     "/s": rate,
     "count": count,
 }

@@ -27,6 +27,7 @@ from harness.run import state
 from harness.run.engine import Engine
 from harness.run.interpreter import Interpreter
 from harness.run.perform import Performer, key
+from harness.run.sampling import sampled
 from harness.run.watch import Watcher
 from harness.substrates.substrate import Substrate, World
 
@@ -62,11 +63,13 @@ def _in_world(
     journal: Journal, progress: Progress,
 ) -> None:  # fmt: skip
     progress.phase("starting the system")
-    users = (experiment.load.users.parent,) if experiment.load else ()
+    load = experiment.load
+    users = (load.users.parent,) if load and load.users else ()
     opened = substrate.open(experiment.system, directory.path, LEASE_S, users)
     with _interruptible(), opened as world:
         journal.append("world.ready", world=world.name)
-        _run(experiment, plan, world, directory, journal, progress)
+        with sampled(world, substrate, experiment.system, directory.path):
+            _run(experiment, plan, world, directory, journal, progress)
     journal.append("world.closed")
 
 

@@ -25,6 +25,7 @@ from harness.run.lifecycle import (
     Begin,
     CheckGone,
     Command,
+    Decided,
     Done,
     Event,
     Failed,
@@ -51,6 +52,7 @@ EVENT_LOOK_S = 0.2
 EVENT_LOOKS = 10  #: how often an event's outcome is looked at before it counts as not seen
 REVERT_TRIES = 3
 CHECK_TRIES = 4
+WORTH_S = 0.5  #: less time than this is not worth skipping
 
 
 @dataclass
@@ -73,6 +75,7 @@ class Engine:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.now = -plan.warmup
+        self.ahead = 0.0  # how far the timeline is ahead of the clock: phases that ended early
         self.lives = {effect.id: Life(effect) for effect in plan.effects}
         self.holdings: dict[Resource, Holding] = {}
         self.aborted: Abort | None = None
@@ -97,6 +100,8 @@ class Engine:
                 self._failed(event)
             case Abort():
                 self._abort(event)
+            case Decided():
+                self._skip(event)
         self._close_when_over()
         out, self._out = self._out, []
         return out
@@ -114,6 +119,34 @@ class Engine:
             life.plan.intervention for life in self.lives.values()
             if life.state in on and not life.plan.prepare
         ))  # fmt: skip
+
+    @property
+    def timeline(self) -> float:
+        """Where on the timeline of the plan we are."""
+        return self.now + self.ahead
+
+    def _skip(self, event: Decided) -> None:
+        """Go to what the timeline has next. While anything is under way, nothing is skipped."""
+        next_at = self._next_at()
+        if self.load != "running" or self.aborted or next_at is None:
+            return
+        if (saved := next_at - self.timeline) >= WORTH_S:
+            self.ahead += saved
+            told = {"phase": event.phase, "what": event.what, "saved_s": round(saved, 3)}
+            self._say(Write("decided", "", told))
+
+    def _next_at(self) -> float | None:
+        """When the next effect begins or ends, or the run; None where that may not be hurried: a
+        fault counts only once it was seen.
+        """
+        lives = [life for life in self.lives.values() if not life.plan.prepare]
+        if any(life.state not in (State.PLANNED, State.HELD, *ENDED) for life in lives):
+            return None
+        if any(life.state is State.HELD and not life.witnessed for life in lives):
+            return None
+        begins = [e.plan.at - LEAD_S for e in lives if e.state is State.PLANNED]
+        ends = [e.injected + e.plan.lasts for e in lives if e.state is State.HELD]
+        return min([*begins, *ends, self.plan.duration])
 
     # ------------------------------------------------------------ the way in
 
@@ -136,7 +169,7 @@ class Engine:
         if self.load != "running" or self.aborted:
             return self._revert_due()
         for life in self._timeline(State.PLANNED):
-            if self.now >= life.plan.at - LEAD_S:
+            if self.timeline >= life.plan.at - LEAD_S:
                 life.state = State.BEFORE
                 self._say(LookBefore(life.plan.id))
         for intervention in self.plan.interventions:
@@ -149,7 +182,7 @@ class Engine:
 
     def _ask_gate(self, intervention: str) -> None:
         lives = [self.lives[effect.id] for effect in self.plan.of(intervention)]
-        ready = all(life.state is State.READY and self.now >= life.plan.at for life in lives)
+        ready = all(life.state is State.READY and self.timeline >= life.plan.at for life in lives)
         if ready and intervention not in self.gates:
             self.gates[intervention] = "asked"
             self._say(AskGate(intervention, alone=not self.active))
@@ -239,7 +272,7 @@ class Engine:
         self._next_change(holding)
 
     def _injected(self, life: Life) -> None:
-        life.state, life.injected = State.HELD, self.now
+        life.state, life.injected = State.HELD, self.timeline
         self._say(Write("injected", life.plan.id))
         if self.aborted:
             return self._revert(life)
@@ -257,7 +290,7 @@ class Engine:
 
     def _look(self, life: Life) -> None:
         ends = life.injected + life.plan.lasts - LOOK_MARGIN_S
-        left = LOOK_S if life.plan.event else ends - self.now
+        left = LOOK_S if life.plan.event else ends - self.timeline
         if left >= SHORTEST_LOOK_S:
             life.looking = True
             life.next_look = self.now + (EVENT_LOOK_S if life.plan.event else LOOK_S)
@@ -276,7 +309,7 @@ class Engine:
             self._event_over(life)
 
     def _acted(self, life: Life, finding: Finding) -> None:
-        life.state, life.injected = State.HELD, self.now
+        life.state, life.injected = State.HELD, self.timeline
         self._say(Write("acted", life.plan.id))
         self._looked(life, finding)
 
@@ -291,7 +324,7 @@ class Engine:
 
     def _revert_due(self) -> None:
         for life in self._timeline(State.HELD):
-            over = self.now >= life.injected + life.plan.lasts
+            over = self.timeline >= life.injected + life.plan.lasts
             if not life.plan.event and (over or self.aborted):
                 self._revert(life)
 
@@ -452,7 +485,7 @@ class Engine:
             self._close()
 
     def _timeline_over(self) -> bool:
-        if not self.aborted and (self.load != "running" or self.now < self.plan.duration):
+        if not self.aborted and (self.load != "running" or self.timeline < self.plan.duration):
             return self.load in ("stopping", "ended")
         return all(e.state in ENDED for e in self.lives.values() if not e.plan.prepare)
 

@@ -27,7 +27,9 @@ from harness.run.perform import Performer
 
 TICK_S = 0.05
 RENEW_S = 1.5
-WATCH_S = 0.2
+#: Abort conditions and blindness are judged each so often, as soon as rows are on disk.
+WATCH_S = 0.05
+TROUBLES_S = 0.5
 #: However a run was ended, its taking back is given this long before the run gives up waiting.
 GRACE_S = 90.0
 
@@ -57,8 +59,8 @@ class LoadAndLive(Protocol):
         """Why no fault may begin now, or empty."""
         ...
 
-    def watch(self, now: float, active: tuple[str, ...]) -> go.Abort | None:
-        """Look at the live measurement; an abort when it says so. Also draws progress."""
+    def watch(self, now: float, active: tuple[str, ...]) -> go.Abort | go.Decided | None:
+        """Look at the live measurement; what it says to end. Also draws progress."""
         ...
 
 
@@ -76,7 +78,7 @@ class Interpreter:
         self._troubles = troubles
         self._events: queue.SimpleQueue[go.Event] = queue.SimpleQueue()
         self._pool = ThreadPoolExecutor(8, thread_name_prefix="effect")
-        self._due = {"renew": 0.0, "watch": 0.0}
+        self._due = {"renew": 0.0, "watch": 0.0, "troubles": 0.0}
         self._signalled = 0
         self._deadline = time.monotonic() + plan.max_duration + GRACE_S
 
@@ -166,9 +168,10 @@ class Interpreter:
     def _duties(self, now: float) -> None:
         if self._is_due("renew", now, RENEW_S):
             self._renew()
-        if self._is_due("watch", now, WATCH_S):
+        if self._is_due("troubles", now, TROUBLES_S):
             for trouble in self._troubles():
                 self.note("trouble", what=trouble)
+        if self._is_due("watch", now, WATCH_S):
             abort = self._load.watch(now - self._load.epoch(), self._engine.active)
             if abort and not self._engine.aborted:
                 self._feed(abort)

@@ -161,7 +161,15 @@ class Abort:
     by: str
 
 
-Event = Begin | Tick | Done | Failed | Abort
+@dataclass(frozen=True)
+class Decided:
+    """The phase told all that it can: go on to what comes next. `what` was decided."""
+
+    phase: str
+    what: tuple[str, ...]
+
+
+Event = Begin | Tick | Done | Failed | Abort | Decided
 
 
 @dataclass(frozen=True)

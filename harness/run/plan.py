@@ -10,19 +10,28 @@ import random
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 
 from harness.agent.effects import Edge, Intercept, LinkProfile, Resource
 from harness.errors import Refused
-from harness.experiment.model import Experiment, Intervention, Load
+from harness.experiment.model import Closed, Experiment, Intervention, Load
+from harness.experiment.prober import probed, prober
 from harness.faults.fault import Condition, Event, Fault
 from harness.record.plan import LoadPlan, Plan, PlannedEffect
 from harness.substrates.substrate import Replica, Substrate, Topology
 
 RECOVERY_WINDOW_S = 5.0
 SETTLE_S = 5.0
+_CLOSED_LOOP = (
+    "the load is a closed loop: while the system stops, its users stop asking, so latency and "
+    "failures under a stop are understated"
+)
 
 
-def make_plan(experiment: Experiment, substrate: Substrate, seed: int, run_id: str) -> Plan:
+def make_plan(
+    experiment: Experiment, substrate: Substrate, seed: int, run_id: str, *,
+    until_decided: bool = False,
+) -> Plan:  # fmt: skip
     """The plan of a run. Every random choice comes from `seed`."""
     if why := substrate.refuse(experiment.system):
         raise Refused(why)
@@ -40,22 +49,34 @@ def make_plan(experiment: Experiment, substrate: Substrate, seed: int, run_id: s
         experiment=str(experiment.path), system=str(experiment.system.path),
         substrate=substrate.name, effects=(*_prepares(effects), *effects),
         objectives=experiment.objectives, aborts=experiment.guard.aborts,
-        load=_load(experiment, topology, duration, seed, run_id),
+        load=(load := _load(experiment, topology, duration, seed, run_id)),
         warmup=float(experiment.load.warmup) if experiment.load else 0.0,
         duration=duration, settle=float(settle),
         max_duration=float(experiment.guard.max_duration), variables=experiment.variables,
+        warnings=_warnings(load), until_decided=until_decided,
     )  # fmt: skip
     if plan.warmup + duration > plan.max_duration:
         raise Refused(
             f"the run would take {plan.warmup + duration:.0f} s, more than max_duration "
             f"({plan.max_duration:.0f} s)", hint="raise guard.max_duration or shorten the timeline",
         )  # fmt: skip
-    return plan
+    return _decidable(plan)
+
+
+def _decidable(plan: Plan) -> Plan:
+    """With what is doubtful about its objectives; refused, where no result could decide."""
+    from harness.verdict.planning import plan_problems
+
+    found = plan_problems(plan, partial(expected_requests, plan))
+    if found.refusals:
+        raise Refused("\n".join(found.refusals), where=plan.experiment)
+    return replace(plan, warnings=(*plan.warnings, *found.warnings))
 
 
 def _settle(experiment: Experiment) -> float:
     bounds = [o.limit for o in experiment.objectives if o.indicator == "recovery"]
-    return max(bounds) + RECOVERY_WINDOW_S + 2.0 if bounds else SETTLE_S
+    held = max((o.stable_s for o in experiment.objectives), default=0.0) or RECOVERY_WINDOW_S
+    return max(bounds) + held + 2.0 if bounds else SETTLE_S
 
 
 # ---------------------------------------------------------------- where
@@ -93,10 +114,18 @@ def _ends(
         return topology.named(where.target), ()
     to = topology.named(where.target)
     callers = {c for r in to for c in topology.callers(r.service)}
-    if experiment.load and any(r.service == experiment.load.entry for r in to):
+    if any(r.service == _entry(experiment) for r in to):
         callers.add(topology.client.service)
     origins = [r for r in (*topology.replicas, topology.client) if r.service in callers]
     return tuple(dict.fromkeys(origins)), to
+
+
+def _entry(experiment: Experiment) -> str:
+    """The service that the client calls."""
+    if experiment.load is not None:
+        return experiment.load.entry
+    service = probed(experiment.system)
+    return service.name if service else ""
 
 
 def pick(
@@ -194,16 +223,23 @@ def _touched(effect: PlannedEffect, topology: Topology) -> tuple[Replica, ...]:
 def _load(
     experiment: Experiment, topology: Topology, duration: float, seed: int, run_id: str
 ) -> LoadPlan | None:
-    load = experiment.load
+    load = experiment.load or prober(experiment.system)
     if load is None:
         return None
+    rate, closed = load.arrivals.rate, load.arrivals.closed or Closed(0)
     return LoadPlan(
-        users=str(load.users), entry=load.entry, url=_url(experiment, load, topology),
-        counts=load.arrivals.counts, rate=load.arrivals.rate.points,
-        rate_smooth=load.arrivals.rate.smooth, poisson=load.arrivals.poisson, seed=seed,
+        users=str(load.users or ""), entry=load.entry, url=_url(experiment, load, topology),
+        counts=load.arrivals.counts, rate=rate.points, rate_smooth=rate.smooth,
+        rate_every=rate.every, poisson=load.arrivals.poisson, seed=seed,
         warmup=float(load.warmup), duration=duration, timeout=float(load.timeout),
-        workers=load.workers, headers=load.headers, run_id=run_id,
+        workers=load.workers, headers=load.headers, run_id=run_id, requests=load.requests,
+        data=load.data, closed_users=closed.users, think=float(closed.think),
+        prober=experiment.load is None,
     )  # fmt: skip
+
+
+def _warnings(load: LoadPlan | None) -> tuple[str, ...]:
+    return (_CLOSED_LOOP,) if load and load.closed_users else ()
 
 
 def _url(experiment: Experiment, load: Load, topology: Topology) -> str:
@@ -221,7 +257,7 @@ def _url(experiment: Experiment, load: Load, topology: Topology) -> str:
 
 
 def expected_requests(plan: Plan, begin: float, end: float) -> float:
-    """How many arrivals are due between two times of the run (trapezia over the curve)."""
+    """How many arrivals are due between two times of the run ."""
     if plan.load is None or end <= begin:
         return 0.0
     return arrivals_between(plan.load, begin + plan.warmup, end + plan.warmup)
@@ -229,6 +265,6 @@ def expected_requests(plan: Plan, begin: float, end: float) -> float:
 
 def arrivals_between(load: LoadPlan, begin: float, end: float) -> float:
     """The integral of the rate, in seconds from the start of the load."""
-    from harness.agent.effects import Curve
+    from harness.load.arrivals import count_between
 
-    return Curve(load.rate, load.rate_smooth).mean(begin, end, steps=200) * (end - begin)
+    return count_between(load, begin, end)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
+from textwrap import wrap
 
-from harness.record.plan import Plan, PlannedEffect
+from harness.record.plan import LoadPlan, Plan, PlannedEffect
 from harness.run.plan import expected_requests
+
+_WIDTH = 100
 
 
 def plan_text(plan: Plan) -> str:
@@ -23,7 +27,7 @@ def _lines(plan: Plan) -> Iterator[str]:
     if plan.load:
         expected = expected_requests(plan, 0.0, plan.duration)
         about = f"about {expected:.0f} {plan.load.counts}"
-        yield f"  load: {plan.load.users} to {plan.load.url}, {about}"
+        yield f"  load: {_what(plan.load)} to {plan.load.url}, {about}"
     yield ""
     prepares = [e for e in plan.effects if e.prepare]
     for effect in prepares:
@@ -34,10 +38,28 @@ def _lines(plan: Plan) -> Iterator[str]:
     if not plan.effects:
         yield "  no faults"
     yield ""
-    for objective in plan.objectives:
-        yield f"  {objective.text}"
+    yield from _objectives(plan)
     for warning in plan.warnings:
         yield f"  warning: {warning}"
+
+
+def _what(load: LoadPlan) -> str:
+    if load.prober:
+        return f"a prober, GET {load.requests[0].path}"
+    lines = len(load.requests)
+    return load.users or f"{lines} declared request{'s' if lines > 1 else ''}"
+
+
+def _objectives(plan: Plan) -> Iterator[str]:
+    """Each with what it takes to prove and to disprove it."""
+    from harness.verdict.effort import efforts
+
+    for effort in efforts(plan, partial(expected_requests, plan)):
+        yield f"  {effort.objective.text}"
+        for word, says in (("to prove", effort.prove), ("to disprove", effort.disprove)):
+            if says:
+                yield from wrap(f"{word}: {says}", _WIDTH, initial_indent=" " * 6,
+                                subsequent_indent=" " * 8)  # fmt: skip
 
 
 def _when(effect: PlannedEffect) -> str:

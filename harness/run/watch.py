@@ -6,6 +6,7 @@ not heard, the halt switch. What the verdict says is read from the recording aft
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -16,15 +17,19 @@ from harness.agent.effects import Curve
 from harness.clock import SECOND, Epoch
 from harness.load.driver import Driver, LoadEnd
 from harness.load.reading import Tail
-from harness.measure.live import AbortWatch, Live, LiveView
+from harness.measure.live import BLIND_S, AbortWatch, LiveView
+from harness.measure.speaking import spoken
 from harness.record.directory import RunDirectory
 from harness.record.plan import Plan
 from harness.report.progress import Progress, Update
 from harness.run import state
-from harness.run.lifecycle import Abort
+from harness.run.deciding import Deciding
+from harness.run.lifecycle import Abort, Decided
 from harness.substrates.substrate import Child, World
 
 CLIENT = "client"
+#: The progress is told so often; what may end a run is judged each time.
+UPDATE_S = 0.25
 
 Noted = Callable[[Epoch], None]
 
@@ -44,6 +49,8 @@ class Watcher:
         self._tail = Tail(directory.path)
         self._view: LiveView | None = None
         self._aborts = AbortWatch(plan.aborts)
+        self._next_update = -math.inf
+        self._deciding: Deciding | None = None
         self._end = LoadEnd(0, 0, 0, 0.0, ())
 
     def epoch(self) -> float:
@@ -63,6 +70,7 @@ class Watcher:
         workers = self._plan.load.workers if self._plan.load else 0
         timeout = self._plan.load.timeout if self._plan.load else 0.0
         self._view = LiveView(epoch, timeout, workers)
+        self._deciding = Deciding(self._plan, epoch) if self._plan.until_decided else None
         self._epoch = epoch
 
     def stop(self) -> None:
@@ -78,35 +86,39 @@ class Watcher:
             return ""
         return self._view.gate(self._plan.objectives, alone=alone)
 
-    def watch(self, now: float, active: tuple[str, ...]) -> Abort | None:
+    def watch(self, now: float, active: tuple[str, ...]) -> Abort | Decided | None:
         if why := state.halted():
             return Abort(why, "person")
         if self._driver is None or self._view is None:
             return None
-        self._view.feed(
-            self._tail.rows(), self._tail.names, self._tail.states(), time.monotonic_ns()
-        )
-        live = self._view.now()
-        self._progress.update(self._update(now, active, live))
-        return self._why_abort(live, now)
+        rows = self._tail.rows()
+        self._view.feed(rows, self._tail.names, self._tail.states(), time.monotonic_ns())
+        if now >= self._next_update:
+            self._next_update = now + UPDATE_S
+            self._progress.update(self._update(now, active, self._view))
+        if why_abort := self._why_abort(now):
+            return why_abort
+        return self._deciding.feed(rows, self._tail.names, now, active) if self._deciding else None
 
-    def _why_abort(self, live: Live, now: float) -> Abort | None:
+    def _why_abort(self, now: float) -> Abort | None:
         assert self._driver is not None, "called with a load"
         assert self._view is not None, "called with a load"
         if died := self._driver.died():
             return Abort(died[0], "blind")
-        if live.blind and now < self._plan.duration:
-            return Abort(f"no measurement for {live.blind_s:.1f} s", "blind")
+        if self._view.blind_s >= BLIND_S and now < self._plan.duration:
+            return Abort(f"no measurement for {self._view.blind_s:.1f} s", "blind")
         if why := self._aborts.look(self._view, now):
             return Abort(why, "guard")
         return None
 
-    def _update(self, now: float, active: tuple[str, ...], live: Live) -> Update:
+    def _update(self, now: float, active: tuple[str, ...], view: LiveView) -> Update:
         assert self._plan.load is not None, "called with a load"
-        asked = Curve(self._plan.load.rate, self._plan.load.rate_smooth)
+        live = view.now()
+        load = self._plan.load
+        asked = Curve(load.rate, load.rate_smooth, load.rate_every)
         return Update(
             now, active, asked.at(now + self._plan.warmup), live.rate,
-            live.availability, live.p99_s * 1e3,
+            live.availability, live.p99_s * 1e3, spoken(self._plan, view, active, now),
         )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""One objective judged in one window: what is claimed, what decides it, and what it shows.
+"""One objective judged: the windows that it speaks of, and what decides it in each.
 
 A claim about this run is decided by counting. A claim in general (`at 95%`) is decided by bounds:
 PASS where they prove it, FAIL where they refute it, INCONCLUSIVE between. Where no amount of luck
@@ -8,19 +8,24 @@ could have told, it is INCONCLUSIVE too, with how many more requests it takes.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
+from harness.experiment.indicators import ELSEWHERE
 from harness.experiment.model import Objective
-from harness.measure import statistics
-from harness.measure.claims import Count, Decision, fewest, in_general, of_this_run
-from harness.measure.indicators import UNITS, counted, holds, throughput, value_of
-from harness.measure.observation import Observation, Requests
+from harness.measure.claims import Decision, fewest
+from harness.measure.indicators import UNITS, holds
+from harness.measure.observation import Observation
 from harness.measure.recovery import WINDOW_S, Recovery
+from harness.measure.resources import Resources
 from harness.measure.windows import Window, Windows
 from harness.verdict import wording
+from harness.verdict.comparison import judge_comparison, windows_compared
+from harness.verdict.counting import confidence_of, judge_count, judge_throughput
+from harness.verdict.found import Found, Scene
+from harness.verdict.slices import judge_slices
+from harness.verdict.usage import judge_memory
 
 
 @dataclass(frozen=True)
@@ -53,122 +58,59 @@ class Judgement:
     line: int
 
 
-@dataclass(frozen=True)
-class _Found:
-    """What judging an indicator comes to, before it is put into a `Judgement`."""
-
-    verdict: Decision
-    value: float | None
-    says: str
-    good: int = 0
-    count: int = 0
-    needed: int = 0
-    low: float | None = None
-    high: float | None = None
-    proves: str = ""
-
-
 def judge(
-    objective: Objective, observation: Observation, windows: Windows
-) -> tuple[Judgement, ...]:
+    objective: Objective, observation: Observation, windows: Windows,
+    resources: Resources | None = None, *, sequential: bool = False,
+    early_s: tuple[float, ...] = (),
+) -> tuple[Judgement, ...]:  # fmt: skip
     """One judgement for each window in which the objective must hold; at least one."""
+    scene = Scene(observation, windows, resources or Resources(), sequential, early_s)
+    if objective.indicator in ELSEWHERE:
+        return (_elsewhere(objective, windows.whole),)
     if objective.indicator == "recovery":
         made = [_recovery(objective, r) for r in windows.recoveries_of(objective)]
+    elif objective.than:
+        made = list(_compared(objective, scene))
     else:
-        made = [_in_window(objective, observation, w, windows) for w in windows.of(objective)]
+        made = [_in_window(objective, scene, window) for window in windows.of(objective)]
     return tuple(made) or (_never(objective),)
 
 
-def _in_window(
-    objective: Objective, observation: Observation, window: Window, windows: Windows
-) -> Judgement:
-    named = observation.of(objective.name, journeys=objective.journeys)
-    if objective.indicator == "throughput":
-        found = _throughput(objective, named, window)
-    else:
-        one_fault = bool(windows.passages) and window.kind != "baseline"
-        found = _count(objective, window.choose(named), one_fault=one_fault)
-    if not found.count:
-        found = _empty(objective, observation, found)
+def _in_window(objective: Objective, scene: Scene, window: Window) -> Judgement:
+    found = _judge_of(objective)(objective, scene, window)
     return _judgement(objective, window.name, window.start_s, window.end_s, found)
 
 
+def _judge_of(objective: Objective) -> Callable[[Objective, Scene, Window], Found]:
+    if objective.slice_s:
+        return judge_slices
+    return {"throughput": judge_throughput, "memory": judge_memory}.get(
+        objective.indicator, judge_count
+    )
+
+
+def _compared(objective: Objective, scene: Scene) -> Iterator[Judgement]:
+    for here, there in windows_compared(objective, scene):
+        found = judge_comparison(objective, scene, here, there)
+        name = f"{here.name} against {there.name}"
+        yield _judgement(objective, name, here.start_s, here.end_s, found)
+
+
 def _judgement(
-    objective: Objective, window: str, start_s: float, end_s: float, found: _Found
+    objective: Objective, window: str, start_s: float, end_s: float, found: Found
 ) -> Judgement:
     return Judgement(
         objective.text, window, start_s, end_s, "general" if objective.confidence else "run",
-        found.verdict, found.value, found.low, found.high, UNITS[objective.indicator],
-        found.good, found.count, found.needed, _confidence(objective), found.proves, found.says,
-        objective.indicator, objective.limit, objective.severity, objective.line,
+        found.verdict, found.value, found.low, found.high, _unit(objective),
+        found.good, found.count, found.needed, confidence_of(objective), found.proves, found.says,
+        objective.indicator, objective.limit if found.limit is None else found.limit,
+        objective.severity, objective.line,
     )  # fmt: skip
 
 
-def _confidence(objective: Objective) -> float:
-    return objective.confidence or statistics.CONFIDENCE
-
-
-# ---------------------------------------------------------------- shares and quantiles
-
-
-def _count(objective: Objective, requests: Requests, *, one_fault: bool) -> _Found:
-    count = counted(objective, requests)
-    if objective.confidence:
-        verdict, needed = in_general(count, objective.confidence)
-        why = wording.bounded(objective, count, verdict, needed)
-    else:
-        verdict, needed = of_this_run(count)
-        why = wording.decided(count, verdict, needed)
-    if not count.count:
-        return _Found(verdict, None, "", needed=needed)
-    low, high = _bounds(objective, count, requests)
-    return _Found(
-        verdict, value_of(objective, requests, 0.0),
-        wording.sentence(wording.what_happened(objective, count, requests), why),
-        count.good, count.count, needed, low, high,
-        _proves(objective, low, high) + (", for this one fault only" if one_fault else ""),
-    )  # fmt: skip
-
-
-def _bounds(objective: Objective, count: Count, requests: Requests) -> tuple[float, float]:
-    confidence = _confidence(objective)
-    if objective.indicator == "latency":
-        latency, q = requests.latency, objective.quantile
-        low = statistics.quantile_low(latency, q, confidence)
-        return low, statistics.quantile_high(latency, q, confidence)
-    low = statistics.share_low(count.good, count.count, confidence)
-    high = statistics.share_high(count.good, count.count, confidence)
-    return (low, high) if objective.indicator == "availability" else (1 - high, 1 - low)
-
-
-def _proves(objective: Objective, low: float, high: float) -> str:
-    at = f"at {wording.percent(_confidence(objective))}"
-    match objective.indicator:
-        case "availability":
-            return f"proves {wording.percent(low)} {at}"
-        case "errors":
-            return f"proves at most {wording.percent(high, up=True)} {at}"
-    name = wording.quantile_name(objective.quantile)
-    if math.isfinite(high):
-        return f"proves {name} of at most {wording.seconds(high)} {at}"
-    return f"proves no bound of {name} {at}"
-
-
-# ---------------------------------------------------------------- throughput
-
-
-def _throughput(objective: Objective, named: Requests, window: Window) -> _Found:
-    """Successes by when they ended: what the window delivered, whenever it was asked for."""
-    in_time = (named.ended >= window.start_s) & (named.ended <= window.end_s)
-    inside = named.where(in_time & (named.due >= 0))
-    value = throughput(inside, window.span_s)
-    if math.isnan(value) or not len(window.choose(named)):
-        return _Found("inconclusive", None, "", needed=1)
-    good = int(np.count_nonzero(inside.good))
-    fact = f"{good:,} good {wording.noun(objective)} in {wording.seconds(window.span_s)}"
-    verdict: Decision = "pass" if holds(objective, value) else "fail"
-    count = max(len(inside), 1)
-    return _Found(verdict, value, wording.sentence(f"{wording.rate(value)}, {fact}"), good, count)
+def _unit(objective: Objective) -> str:
+    """Slices are counted as a share of slices, whatever they are slices of."""
+    return "share" if objective.slice_s else UNITS[objective.indicator]
 
 
 # ---------------------------------------------------------------- recovery
@@ -179,7 +121,7 @@ def _recovery(objective: Objective, recovery: Recovery) -> Judgement:
     says = recovery.says
     if verdict == "inconclusive":
         says += "; it takes more time to settle than this run had"
-    found = _Found(
+    found = Found(
         verdict, recovery.took_s, wording.sentence(says), recovery.count - recovery.bad,
         recovery.count, _still_needed(objective, recovery) if verdict == "inconclusive" else 0,
         low=recovery.low_s if recovery.took_s is None else None,
@@ -206,22 +148,22 @@ def _still_needed(objective: Objective, recovery: Recovery) -> int:
 # ---------------------------------------------------------------- nothing to judge
 
 
-def _empty(objective: Objective, observation: Observation, found: _Found) -> _Found:
-    everything = observation.journeys if objective.journeys else observation.requests
-    names = observation.names_of(everything)
-    says = f"no {wording.noun(objective)} in this window"
-    if objective.name and objective.name not in names:
-        listed = ", ".join(names[:8]) or "none"
-        says = f"no {wording.noun(objective)} at all; there were: {listed}"
-    return _Found("inconclusive", None, wording.sentence(says), needed=max(1, found.needed))
+def _elsewhere(objective: Objective, window: Window) -> Judgement:
+    """What no load can measure is not passed, and not failed either."""
+    says = f"not measured by this experiment; it takes {ELSEWHERE[objective.indicator]}"
+    found = Found("inconclusive", None, wording.sentence(says))
+    return _judgement(objective, "not measured", window.start_s, window.end_s, found)
 
 
 def _never(objective: Objective) -> Judgement:
     what = objective.window_id or "any fault"
     says = f"there was no time {objective.window} {what} in this run"
-    least = 1 if objective.indicator in ("recovery", "throughput") else _least(objective)
-    found = _Found("inconclusive", None, wording.sentence(says), needed=least)
+    least = 1 if objective.indicator in _TIMED else _least(objective)
+    found = Found("inconclusive", None, wording.sentence(says), needed=least)
     return _judgement(objective, f"{objective.window} {objective.window_id}".strip(), 0, 0, found)
+
+
+_TIMED = ("recovery", "throughput", "memory")
 
 
 def _least(objective: Objective) -> int:

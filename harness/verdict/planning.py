@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from harness.experiment.indicators import ELSEWHERE
 from harness.experiment.model import Objective
 from harness.measure.claims import fewest
 from harness.measure.indicators import limit_of
@@ -64,15 +65,17 @@ def undecidable(objective: Objective, expected_requests: float, *, faults: bool 
             f"{objective.text}: one fault is one draw, so no count of requests in it proves "
             f"anything in general; leave out `at {objective.confidence:.4g}` or repeat the run"
         )
-    if impossible := _impossible(objective):
+    if not objective.than and (impossible := _impossible(objective)):
         return f"{objective.text}: {impossible}"
-    if expected_requests <= 0:
+    if expected_requests <= 0 and objective.indicator not in (*ELSEWHERE, "memory"):
         return f"{objective.text}: no request is due in its window, so nothing can be counted"
     return ""
 
 
 def doubtful(objective: Objective, expected_requests: float) -> str:
     """Why this objective will probably end INCONCLUSIVE; empty when there is no reason."""
+    if objective.indicator in ELSEWHERE:
+        return f"{objective.text}: not measured by this experiment"
     least = _least(objective)
     if expected_requests >= least:
         return ""
@@ -87,7 +90,7 @@ def _inside_a_fault(objective: Objective, *, faults: bool) -> bool:
 
 
 def _impossible(objective: Objective) -> str:
-    target = _target(objective)
+    target = target_of(objective)
     if objective.indicator in ("availability", "errors"):
         if target > 1 or (target == 1 and objective.op in ("<", ">")):
             return "nothing is better than all requests good"
@@ -98,19 +101,22 @@ def _impossible(objective: Objective) -> str:
     return ""
 
 
-def _target(objective: Objective) -> float:
+def target_of(objective: Objective) -> float:
+    """The share of requests that must be as the objective wants them."""
+    if objective.indicator == "latency":
+        return objective.quantile
     limit = limit_of(objective)
     return round(1 - limit, 12) if objective.indicator == "errors" else limit
 
 
 def _least(objective: Objective) -> int:
     """The fewest requests with which this objective can PASS."""
-    if objective.indicator in ("recovery", "throughput"):
+    if not objective.counts or objective.indicator == "throughput":
         return 1
     if objective.indicator == "latency":
         q = objective.quantile
         return bounding(q, objective.confidence) if objective.confidence else fewest(q)
-    target, strict = _target(objective), objective.op in ("<", ">")
+    target, strict = target_of(objective), objective.op in ("<", ">")
     if objective.confidence:
         return proving(target, 0, objective.confidence)
     return fewest(target, strict=strict)

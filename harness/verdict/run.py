@@ -65,11 +65,15 @@ def judge_evidence(evidence: Evidence) -> RunVerdict:
 
 def judge_all(evidence: Evidence) -> tuple[Judgement, ...]:
     """Every objective of the plan in each of its windows."""
-    return tuple(
-        judgement
+    early = tuple(evidence.seconds(step) for step in evidence.steps if step.step == "decided")
+    judged = (
+        judge(
+            objective, evidence.observation, evidence.windows, evidence.resources,
+            sequential=evidence.plan.until_decided, early_s=early,
+        )
         for objective in evidence.plan.objectives
-        for judgement in judge(objective, evidence.observation, evidence.windows)
-    )
+    )  # fmt: skip
+    return tuple(judgement for judgements in judged for judgement in judgements)
 
 
 _RANK: tuple[Word, ...] = ("dirty", "error", "interrupted", "invalid", "fail", "inconclusive")

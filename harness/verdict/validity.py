@@ -9,17 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from harness.load.self_check import Limits, limits_for, weaknesses
 from harness.measure.evidence import Evidence
 from harness.measure.passages import BEGAN
-from harness.measure.statistics import quantile
 from harness.record.journal import Step
 from harness.record.plan import Plan, PlannedEffect
 from harness.verdict import wording
-
-#: A generator is late beyond this share of the strictest latency limit, and never below the floor:
-#: timers are a millisecond coarse, and a shared machine has moments.
-LATE_SHARE = 0.1
-LATE_FLOOR_S = 0.005
 
 #: Aborts that say that nobody could know any more. `by` of the journal's `abort` step.
 _NOT_KNOWN = ("baseline", "blind", "lease", "world")
@@ -42,7 +37,7 @@ _TITLES = {"baseline": "baseline broken", "blind": "measurement lost", "lease": 
 
 def _about_the_test(evidence: Evidence) -> bool:
     """An effect that cannot be made, or a load that does not start, is no error of the harness."""
-    unsent = evidence.plan.load is not None and not len(evidence.observation.rows)
+    unsent = evidence.plan.load is not None and not len(evidence.observation.store)
     return unsent or bool(_steps(evidence, "failed"))
 
 
@@ -113,28 +108,16 @@ def _load(evidence: Evidence) -> Iterator[str]:
     ended = next((s.data for s in reversed(evidence.steps) if s.step == "load.ended"), {})
     for died in ended.get("died") or ():
         yield f"load died: {died}"
-    dropped = max(evidence.observation.dropped, int(ended.get("dropped") or 0))
-    if dropped:
-        yield f"generator overloaded: {dropped:,} arrivals were dropped, not sent"
-    late, most = late_p99_s(evidence), late_limit_s(evidence.plan)
-    if late > most:
-        yield (
-            f"generator late: P99 of sending was {wording.seconds(late)} after due, "
-            f"{wording.seconds(most)} allowed"
-        )
+    yield from weaknesses(
+        evidence.observation.sent, evidence.states, _limits(evidence.plan),
+        int(ended.get("dropped") or 0),
+    )  # fmt: skip
 
 
-def late_p99_s(evidence: Evidence) -> float:
-    """How late requests were sent, after the warm-up; 0 when none were."""
-    lateness = evidence.observation.lateness
-    return quantile(lateness, 0.99) if len(lateness) else 0.0
-
-
-def late_limit_s(plan: Plan) -> float:
-    """10 % of the strictest latency limit, or of the timeout where nothing limits latency."""
-    limits = [o.limit for o in plan.objectives if o.indicator == "latency"]
-    timeout = plan.load.timeout if plan.load else 0.0
-    return max(LATE_FLOOR_S, LATE_SHARE * min([*limits, timeout] if limits else [timeout]))
+def _limits(plan: Plan) -> Limits:
+    """How well the generator has to do is a matter of what it is to judge."""
+    latencies = (o.limit for o in plan.objectives if o.indicator == "latency" and not o.than)
+    return limits_for(latencies, plan.load.timeout if plan.load else 0.0)
 
 
 def _steps(evidence: Evidence, name: str) -> list[Step]:

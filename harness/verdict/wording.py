@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from harness.experiment.model import Objective
 from harness.measure.claims import Count, Decision, fewest
 from harness.measure.indicators import availability
 from harness.measure.observation import Requests
-from harness.measure.statistics import quantile
+from harness.measure.sequential import ALPHA, Decided
+from harness.measure.statistics import quantile, rank_of
 
 
 def percent(share: float, *, up: bool = False) -> str:
@@ -53,14 +55,15 @@ def what_happened(objective: Objective, count: Count, requests: Requests) -> str
 
 
 def _latencies(objective: Objective, count: Count, requests: Requests) -> str:
-    name, value = quantile_name(objective.quantile), quantile(requests.latency, objective.quantile)
+    q = objective.quantile
+    name, value = quantile_name(q), quantile(requests.latencies, q)
     slow = f"{count.failures:,} of {count.count:,} {noun(objective)} took too long or failed"
     if math.isfinite(value):
         return f"{name} was {seconds(value)}; {slow}"
     failed = percent(1 - availability(requests), up=True)
-    if not requests.good.any():
+    if not requests.good_count:
         return "every request failed"
-    of_good = quantile(requests.took[requests.good], objective.quantile)
+    of_good = requests.latencies.at(rank_of(requests.good_count, q))
     return f"{failed} failed; {name} of successes {seconds(of_good)}"
 
 
@@ -88,3 +91,62 @@ def bounded(objective: Objective, count: Count, decision: Decision, needed: int)
 def sentence(*parts: str) -> str:
     text = "; ".join(filter(None, parts))
     return text[:1].upper() + text[1:] + "."
+
+
+def bursts(count: Count, design: float) -> str:
+    """That failures which came together count as few; empty where they stood alone."""
+    if design < 1.5:
+        return ""
+    few, number = count.failures / design, count.count / design
+    return f"the bad ones came in bursts, so they count as {few:,.3g} of {number:,.0f}; "
+
+
+def sequentially(count: Count, found: Decided, needed: int) -> str:
+    """What a sequential test decided, and at which bound."""
+    test = f"the sequential test (each error at most {percent(ALPHA, up=True)})"
+    if found.verdict == "inconclusive":
+        return f"{test} decided nothing: {needed:,} more needed, if all are good"
+    bound = "proved" if found.verdict == "pass" else "refuted"
+    return f"{test} {bound} it after {found.count:,} requests with {found.failures:,} bad"
+
+
+def indicator(objective: Objective) -> str:
+    """`P99 of pay`, `availability`."""
+    name = objective.indicator
+    if name == "latency":
+        name = quantile_name(objective.quantile)
+    return f"{name} of {objective.name}" if objective.name else name
+
+
+def quantity(value: float, unit: str) -> str:
+    """A value in its base unit."""
+    if math.isinf(value):
+        return "beyond the failures"
+    return _WRITERS[unit](value)
+
+
+def size(value: float) -> str:
+    for factor, unit in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
+        if abs(value) >= factor:
+            return f"{value / factor:.3g} {unit}"
+    return f"{value:.0f} B"
+
+
+_WRITERS: dict[str, Callable[[float], str]] = {
+    "s": seconds, "share": percent, "/s": rate, "B": size,
+}  # fmt: skip
+
+
+def duration(value_s: float) -> str:
+    """Seconds, minutes, hours or days, with the part below."""
+    if value_s < 120:
+        return seconds(value_s)
+    for length, whole, below, part in _LENGTHS:
+        if value_s >= length:
+            count, rest = divmod(value_s, length)
+            parts = round(rest / below)
+            return f"{count:,.0f} {whole}" + (f" {parts} {part}" if parts else "")
+    return seconds(value_s)
+
+
+_LENGTHS = ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))

@@ -5,6 +5,14 @@ import math
 import random
 
 from harness.record.witness import Witnessed
+from harness.report.measured import (
+    Amplification,
+    Finding,
+    Impact,
+    Name,
+    Resource,
+    Usage,
+)
 from harness.report.record import (
     Effect,
     Event,
@@ -250,6 +258,44 @@ FAIL = dataclasses.replace(
     series=series(broken=True),
 )
 
+IMPACT = Impact(
+    intervention="slow-db",
+    after_s=0.012,
+    bad=57,
+    failed=57,
+    count=5000,
+    bad_seconds=3,
+    lost=57.0,
+    healed_s=None,
+    changed_s=None,
+    disagrees=False,
+    by_itself=False,
+    recovered=False,
+    budget_target=0.999,
+    budget_share=0.00011,
+    budget_most=9090,
+)
+
+FAIL = dataclasses.replace(
+    FAIL,
+    findings=(
+        Finding("impact", "slow-db", "First bad request 12 ms after the inject; 57 of 5,000 bad."),
+        Finding("not recovered", "slow-db", "Did not recover after the fault was removed.", True),
+    ),
+    impacts=(IMPACT,),
+    amplifications=(Amplification("database", "during slow-db", 5.4, 1.8, 3.0),),
+    names=(
+        Name("during slow-db", "name", "pay", 301, 0.98, 19.8, 19.4, 4.2, math.inf),
+        Name("during slow-db", "tag", "money", 301, 0.98, 19.8, 19.4, 4.2, 231.0),
+    ),
+    resources=(Resource("api", "baseline", 52e6, 0.07, 5.0, 34.0),),
+    usages=(
+        Usage("api", "api-0", "memory", "B", ((-4.0, 50e6), (10.0, 61e6), (30.0, 62e6))),
+        Usage("api", "api-1", "memory", "B", ((-4.0, 51e6), (10.0, 52e6), (30.0, 52e6))),
+        Usage("api", "api-0", "cpu", "cores", ((-4.0, 0.05), (10.0, 0.2))),
+    ),
+)
+
 INCONCLUSIVE = dataclasses.replace(
     PASS,
     verdict="inconclusive",
@@ -371,6 +417,10 @@ HOSTILE = dataclasses.replace(
     effects=(effect(0, id=_HOSTILE, intervention=_HOSTILE, target=_HOSTILE, says=_HOSTILE),),
     windows=(dataclasses.replace(WINDOWS[0], name=_HOSTILE),),
     events=(Event(1.0, "trouble", _HOSTILE, _HOSTILE),),
+    findings=(Finding("impact", _HOSTILE, _HOSTILE, True),),
+    amplifications=(Amplification(_HOSTILE, _HOSTILE, 2.0, 1.0, 2.0),),
+    names=(Name(_HOSTILE, "name", _HOSTILE, 1, 1.0, 1.0, 1.0, 1.0, 1.0),),
+    usages=(Usage(_HOSTILE, _HOSTILE, "memory", "B", ((0.0, 1.0), (1.0, 2.0))),),
 )
 
 KILLED = dataclasses.replace(

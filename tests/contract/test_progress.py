@@ -1,14 +1,19 @@
 """Progress on a pipe, on a real terminal, and on one that nobody reads."""
 
 import io
+import math
 import os
 import pty
+import re
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 
 from harness.agent.effects import Link, LinkProfile
+from harness.measure.speaking import Spoken
 from harness.record.plan import Plan, PlannedEffect
+from harness.report.live_view import sparkline
 from harness.report.progress import Progress, Update, line_of, phase_of
 
 EFFECT = PlannedEffect(
@@ -89,3 +94,36 @@ def test_a_stream_that_takes_nothing_never_stops_the_run():
             thread.join(3)
     stream.close()
     os.close(reader)
+
+
+LINES = (
+    Spoken("p99(pay) < 900ms during slow-db", 0.243, "s", True),
+    Spoken("availability >= 99.5% during slow-db", 0.91, "share", False),
+)
+
+
+def test_a_line_names_what_does_not_hold_now():
+    line = line_of(PLAN, "during slow-db", replace(DURING, lines=LINES))
+    assert line.endswith("P99 243 ms; not now: availability >= 99.5% during slow-db")
+
+
+def test_a_terminal_shows_objectives_beside_the_live_numbers(monkeypatch):
+    """Those that do not hold come first; sparklines of the last numbers; the time left."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    for name in ("NO_COLOR", "FORCE_COLOR", "CI"):
+        monkeypatch.delenv(name, raising=False)
+    with terminal() as (stream, master):
+        with Progress.on(stream, PLAN) as progress:
+            for number in range(8):
+                progress.update(replace(DURING, p99_ms=30.0 * number, lines=LINES))
+            time.sleep(0.8)
+        seen = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", os.read(master, 65536).decode())
+    for expected in ("during slow-db", "21 s left", "200/s of 200/s asked", "▁▂▃▄▅▆▇"):
+        assert expected in " ".join(seen.split()), seen
+    missed, held = seen.index("✗ availability >= 99.5%"), seen.index("✓ p99(pay) < 900ms")
+    assert missed < held
+    assert "91 %" in seen[missed:held]
+
+
+def test_a_sparkline_says_where_nothing_is_known():
+    assert sparkline((0.0, None, math.inf, 0.5, 1.0), 0.0, 1.0) == "▁××▅█"

@@ -306,6 +306,24 @@ def test_github_appends_a_summary(monkeypatch, tmp_path):
     assert summary.read_text().startswith("before\n## ✗ FAIL")
 
 
+# ---------------------------------------------------------------- beyond the objectives
+
+
+@pytest.mark.parametrize("name", ["console", "html", "markdown"])
+def test_findings_are_told_where_people_look(name):
+    text = " ".join(rendered(name, FAIL).split())
+    assert "Did not recover after the fault was removed" in text
+    assert "First bad request 12 ms after the inject" in text
+
+
+def test_html_has_names_tags_amplification_and_charts_of_resources():
+    source = rendered("html", FAIL)
+    text = Page(source).text
+    for expected in ("tag money", "19.4/s", "×3.00", "api memory", "api CPU"):
+        assert expected in text, expected
+    assert source.count('class="use use-') == 3
+
+
 # ---------------------------------------------------------------- what nobody may claim
 
 

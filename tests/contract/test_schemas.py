@@ -23,6 +23,7 @@ from harness.faults import registry
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden"
+TARGETS = sorted((ROOT / "harness" / "targets").glob("*.yaml"))
 RIGHT = sorted((ROOT / "experiments").glob("*.yaml"))
 SYSTEMS = [
     *sorted((ROOT / "scenarios").glob("*/system*.yaml")),
@@ -34,7 +35,7 @@ BEYOND_A_SCHEMA = (
     "text-", "yaml-", "variable-", "name-", "quantity-", "objective-", "abort-", "system-",
     "fault-on-attached", "fault-undeclared-edge", "fault-edge-without-port", "fault-pick",
     "fault-kill-the-client", "fault-process-between", "fault-target-and-from", "fault-share",
-    "fault-from-without-to", "shape-no-load", "shape-nothing-to-do",
+    "fault-from-without-to", "include-wrong-", "shape-no-load", "shape-nothing-to-do",
 )  # fmt: skip
 
 
@@ -44,7 +45,7 @@ def committed(path: Path, made: str) -> str:
     return path.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("kind", ["experiment", "system"])
+@pytest.mark.parametrize("kind", ["experiment", "system", "targets"])
 def test_schemas_are_in_step(kind: str) -> None:
     made = schema_text(kind)
     assert committed(ROOT / "schemas" / f"{kind}.v1.json", made) == made
@@ -73,6 +74,16 @@ def test_experiments_are_valid(path: Path) -> None:
 @pytest.mark.parametrize("path", SYSTEMS, ids=lambda path: f"{path.parent.stem}-{path.stem}")
 def test_systems_are_valid(path: Path) -> None:
     assert accepts(schema("system"), data_of(path), schema("system"))
+
+
+@pytest.mark.parametrize("path", TARGETS, ids=lambda path: path.stem)
+def test_targets_are_valid(path: Path) -> None:
+    assert accepts(schema("targets"), data_of(path), schema("targets"))
+
+
+def test_wrong_targets_are_invalid() -> None:
+    wrong = data_of(GOLDEN / "targets" / "shop.yaml")
+    assert not accepts(schema("targets"), wrong, schema("targets"))
 
 
 @pytest.mark.parametrize(
@@ -105,10 +116,11 @@ def test_the_examples_of_the_page_on_the_format_are_valid() -> None:
     page = (ROOT / "docs" / "file-format.md").read_text(encoding="utf-8")
     blocks = [part.split("```")[0] for part in page.split("```yaml\n")[1:]]
     whole = [block for block in blocks if block.startswith("apiVersion")]
-    assert len(whole) == 2
+    assert len(whole) == 3
     for block in whole:
         tree = read_tree("file-format.md", block.encode(), Problems())
         assert tree
         data = plain_data(tree)
-        kind = "system" if "kind: System" in block else "experiment"
+        kinds = {"Experiment": "experiment", "System": "system", "ReliabilityTargets": "targets"}
+        kind = kinds[data["kind"]]
         assert accepts(schema(kind), data, schema(kind))

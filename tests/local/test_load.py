@@ -327,6 +327,40 @@ def test_requests_can_be_counted_instead_of_tasks(server, tmp_path):
     assert len(requests_of(recording)) == pytest.approx(200, abs=4)
 
 
+def test_requests_that_a_failure_prevented_are_skipped(server, tmp_path):
+    """Three requests a task; the second meets /fifth, and after a failure the task gives up."""
+    text = """
+        from locust import FastHttpUser, task
+        class Shopper(FastHttpUser):
+            @task
+            def buy(self):
+                self.client.get("/ok", name="look")
+                if self.client.get("/fifth", name="add").status_code == 200:
+                    self.client.get("/ok", name="pay")
+    """
+    _, recording = run(plan(users(tmp_path, text), server.url, rate=50, duration=2.0), tmp_path)
+    assert outcomes(requests_of(recording, name="look")) == {"OK": 100}
+    assert outcomes(requests_of(recording, name="add")) == {"OK": 80, "RESET": 20}
+    assert outcomes(requests_of(recording, name="pay")) == {"OK": 80, "SKIPPED": 20}
+    assert outcomes(journeys_of(recording)) == {"OK": 80, "RESET": 20}
+
+
+def test_a_closed_loop_waits_for_its_answers(server, tmp_path):
+    """Five users meet a freeze of two seconds once each; an open loop shows hundreds."""
+    file = users(tmp_path, ONE_PAGE, base="FastHttpUser", method="get", path="/ok")
+    load = plan(file, server.url, closed_users=5, think=0.05, duration=4.0, timeout=3.0)
+
+    def freeze():
+        time.sleep(1.0)
+        server.freeze(2.0)
+
+    end, recording = run(load, tmp_path, freeze)
+    rows = requests_of(recording)
+    assert (end.died, end.dropped) == ((), 0)
+    assert np.count_nonzero(latency_ms(rows) > 500) == 5
+    assert 100 < len(rows) <= 5 * 40 + 5
+
+
 def test_clients_of_ones_own_that_report_to_locust(server, tmp_path):
     text = """
         import gevent, time

@@ -143,7 +143,7 @@ def halved(profile: LinkProfile) -> LinkProfile:
 
 
 def scaled(curve: Curve, by: float) -> Curve:
-    return Curve(tuple((at, value * by) for at, value in curve.points), curve.smooth)
+    return Curve(tuple((at, value * by) for at, value in curve.points), curve.smooth, curve.every)
 
 
 @pytest.mark.parametrize("kind", FAULTS)

@@ -136,7 +136,7 @@ class FakeWorld:
         return False  # the engine's own assertion watches emission; what was under way may land
 
 
-def run(seed: int, trouble: float) -> tuple[Engine, FakeWorld]:
+def run(seed: int, trouble: float, decided: float = 0.0) -> tuple[Engine, FakeWorld]:
     chance = random.Random(seed)
     engine = Engine(random_plan(chance))
     world = FakeWorld(chance, trouble)
@@ -166,6 +166,16 @@ def run(seed: int, trouble: float) -> tuple[Engine, FakeWorld]:
             feed(go.Abort("stop", "person"))
         elif failures:
             feed(failures.pop(0))
+        elif decided and engine.load == "running" and chance.random() < decided:
+            before, unseen = (
+                engine.ahead,
+                any(
+                    e.state is go.State.HELD and not e.witnessed and not e.plan.prepare
+                    for e in engine.lives.values()
+                ),
+            )
+            feed(go.Decided("any", ("all",)))
+            assert engine.ahead == before or not unseen, "a fault that nobody saw was cut short"
         elif open_commands and chance.random() < 0.6:
             command = open_commands.pop(chance.randrange(len(open_commands)))
             if not isinstance(command, go.Finish):
@@ -202,6 +212,34 @@ def test_without_trouble_everything_is_made_and_goes(seed: int) -> None:
     if engine.aborted is None:
         assert all(life.state is go.State.GONE for life in engine.lives.values())
         assert world.made >= 2 * sum(not life.plan.event for life in engine.lives.values())
+
+
+@given(st.integers(0, 2**32))
+@settings(max_examples=100, deadline=None)
+def test_phases_that_end_early_leave_nothing_behind(seed: int) -> None:
+    check(*run(seed, 0.0, decided=0.2), seed)
+
+
+def test_a_phase_that_is_decided_ends_at_once() -> None:
+    engine = Engine(plan(effect("a/x", link("api-0"), 10, 10)))
+    world, todo, now, begun, ended = FakeWorld(random.Random(1), 0.0), [], -2.0, 0.0, 0.0
+    todo += engine.feed(go.Begin())
+    while not engine.finished:
+        while todo:
+            command = todo.pop(0)
+            if isinstance(command, go.Write):
+                begun = now if command.step == "injected" else begun
+                ended = now if command.step == "reverting" else ended
+                world.write(command)
+            elif not isinstance(command, go.Finish):
+                todo += engine.feed(world.carry_out(command, engine))
+        now += 0.1
+        todo += engine.feed(go.Tick(now))
+        if now >= 3:
+            todo += engine.feed(go.Decided("any", ("all",)))
+    assert 4 < begun < 5.5  # at 3 s, and time for a look before it
+    assert ended - begun < 2  # it was seen once
+    assert now < 12
 
 
 @pytest.mark.parametrize("method", ["_revert_due", "_drop_waiting", "_check"])

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from harness.capabilities import Edges, Links, Signals, Units
 from harness.faults.fault import Condition, Event, Fault
-from harness.units import Bandwidth, Duration, Share, Varying
+from harness.curves import Varying
+from harness.units import Bandwidth, Duration, Share
 
 
 class _Link(Condition):

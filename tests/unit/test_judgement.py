@@ -129,7 +129,7 @@ def test_five_nines_of_a_real_recording():
     assert (short.verdict, short.needed) == ("inconclusive", 299_572 - 6_000)
     assert short.says == (
         "All 6,000 requests were good; that neither proves nor refutes it at 95 %: 293,572 more "
-        "needed, without a failure."
+        "needed, without a failure, 24 min 28 s at this rate."
     )
     assert short.claim == "general"
 
@@ -173,8 +173,8 @@ def test_availability_at_its_very_limit():
     assert one("errors < 0.5%", made).verdict == "fail"
     found = one("errors <= 0.5%", made)
     assert (found.good, found.count, round(found.value, 6)) == (995, 1000, 0.005)
-    assert 0.001 < found.low < 0.005 < found.high < 0.011
-    assert found.proves == "proves at most 1.1 % at 95 %"
+    assert 0.0005 < found.low < 0.005 < found.high < 0.019
+    assert found.proves == "proves at most 1.9 % at 95 %"  # the five came in two bursts
 
 
 def test_latency_shows_its_bounds():

@@ -15,7 +15,7 @@ from harness.units import Duration
 WORDS = (
     "availability", "errors", "p99", "p99.9", "recovery", "throughput", "(pay)", "(journeys)", ">=",
     "<", "99%", "5", "s", "5s", "150/s", "baseline", "during", "after", "while", "slow-db", "at",
-    "95%", "for", "(", ")", '"', "=",
+    "95%", "for", "(", ")", '"', "=", "2x", "+", "-", "50ms", "memory", "(api)", "rollback", "×",
 )  # fmt: skip
 
 
@@ -74,6 +74,31 @@ def objective(indicator: str, op: str, limit: float, **fields: object) -> Object
             objective("availability", ">=", 0.9999, window="baseline", confidence=0.95),
         ),
         (
+            "p99 during slow-db < 2x baseline",
+            objective(
+                "latency", "<", 0.0, quantile=0.99, window="during", window_id="slow-db",
+                than="baseline", factor=2.0,
+            ),
+        ),
+        (
+            "p99 < 1.5x during a after b",
+            objective(
+                "latency", "<", 0.0, quantile=0.99, window="after", window_id="b",
+                than="during", than_id="a", factor=1.5,
+            ),
+        ),
+        (
+            "memory(api) after < baseline + 50MiB",
+            objective("memory", "<", 52428800.0, name="api", window="after", than="baseline"),
+        ),
+        (
+            "availability >= baseline -0.1% during",
+            objective("availability", ">=", -0.001, window="during", than="baseline"),
+        ),
+        ("memory(api) < 512MiB", objective("memory", "<", 536870912.0, name="api")),
+        ("detection < 1min", objective("detection", "<", 60.0)),
+        ("durability >= 99.999999999%", objective("durability", ">=", 0.99999999999)),
+        (
             "errors < 0.1% at 99% during x",
             objective(
                 "errors", "<", 0.001, window="during", window_id="x", confidence=0.99
@@ -114,6 +139,18 @@ def test_reads(text: str, expected: Objective) -> None:
         ("errors < 1% at", 14, "missing"),
         ("errors < 1% at 100%", 15, "confidence"),
         ("errors < 1% at 95% at 95%", 19, "second confidence"),
+        ("p99 during x < 2x", 17, "of which window is missing"),
+        ("p99 < 2x bseline", 8, "of which window is missing"),
+        ("p99 baseline < 2x baseline", 0, "with itself"),
+        ("p99 during < baseline + 5", 24, "no unit"),
+        ("p99 during < baseline +", 23, "missing"),
+        ("p99 during < 0x baseline", 13, "0 times"),
+        ("p99 during < 2x baseline at 95%", 25, "no confidence"),
+        ("recovery < 2x baseline", 14, "compared with a time"),
+        ("memory < 5MiB", 0, "of a service"),
+        ("memory(api) < 5", 14, "no unit"),
+        ("rollback(pay) < 5s", 0, "no name"),
+        ("rto < 1h at 95%", 9, "no confidence"),
     ],
 )
 def test_points_at_what_is_wrong(text: str, offset: int, part: str) -> None:

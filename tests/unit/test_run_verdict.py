@@ -26,7 +26,6 @@ from harness.measure.summary import load_summary, series, windows_table
 from harness.record import journal
 from harness.record.directory import Facts, RunDirectory
 from harness.verdict import judge_evidence, judge_run
-from harness.verdict.validity import late_limit_s
 
 SLOW = effect()
 HOLDS = ["availability >= 99% during slow-db"]
@@ -98,11 +97,21 @@ def test_one_of_two_targets_is_not_enough():
     ("made", "ended", "reason"),
     [
         (steady(30), {"died": ["worker 1 was killed"]}, "load died: worker 1 was killed"),
-        (steady(30), {"dropped": 3}, "generator overloaded: 3 arrivals were dropped, not sent"),
+        (
+            steady(30),
+            {"dropped": 3},
+            (
+                "generator overloaded: 3 arrivals were dropped, not sent; it was on time in 29 of "
+                "29 s, so something else disturbed it"
+            ),
+        ),
         (
             failing(steady(30), 1.0, 1.01, Outcome.DROPPED),
             {},
-            "generator overloaded: 2 arrivals were dropped, not sent",
+            (
+                "generator overloaded: 2 arrivals were dropped, not sent; it was on time in 29 of "
+                "29 s, so something else disturbed it"
+            ),
         ),
     ],
 )
@@ -117,11 +126,14 @@ def test_late_is_measured_against_the_strictest_latency_limit():
     assert found == (
         "invalid",
         6,
-        ("generator late: P99 of sending was 30 ms after due, 25 ms allowed",),
+        (
+            (
+                "generator late: P99 of sending was 30 ms after due, 25 ms allowed; this machine "
+                "could have held about 150/s"
+            ),
+        ),
     )
     assert words(*life(), *ends(), made=slow_sender)[0] == "pass"
-    assert late_limit_s(plan(["p99 < 10ms"])) == 0.005
-    assert late_limit_s(plan([], timeout=2.0)) == pytest.approx(0.2)
 
 
 def steady_due():

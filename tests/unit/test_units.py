@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.units import BadQuantity, Bandwidth, Duration, Quantity, Rate, Share, Size, Varying
+from harness.curves import Varying
+from harness.units import BadQuantity, Bandwidth, Duration, Quantity, Rate, Share, Size
 
 
 @pytest.mark.parametrize(

@@ -104,4 +104,4 @@ def interval(k: int, n: int) -> tuple[float, float, float]:
 
 def milliseconds(curve: Curve) -> Curve:
     """A curve of seconds in Toxiproxy's unit."""
-    return Curve(tuple((at, value * 1000) for at, value in curve.points), curve.smooth)
+    return Curve(tuple((at, value * 1000) for at, value in curve.points), curve.smooth, curve.every)

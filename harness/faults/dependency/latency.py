@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pydantic import Field
 
 from harness.agent.effects import Curve, EdgeSeen, Toxic
+from harness.curves import Varying
 from harness.faults.dependency._edge import (
     EdgeFault,
     edge_seen,
@@ -18,7 +19,7 @@ from harness.faults.dependency._edge import (
 )
 from harness.faults.fault import Held, Look, curve
 from harness.record.witness import Witnessed
-from harness.units import Duration, Share, Varying
+from harness.units import Duration, Share
 
 _MOSTLY = 0.75  # of the looks: a busy machine delays one now and then
 

@@ -15,6 +15,8 @@ from harness.faults.fault import Held, Look
 from harness.mechanisms.filters import Probe, meets
 from harness.mechanisms.pipeline import QUEUE_S
 
+#: The agent makes a curve true so often: a jump may come so much later.
+EVALUATED_S = 0.1
 _GRID_S = 0.005
 
 

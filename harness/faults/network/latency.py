@@ -8,13 +8,14 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from harness.agent.effects import LinkProfile
+from harness.curves import Varying
 from harness.faults.fault import Held, curve
 from harness.faults.network._link import LinkFault
-from harness.faults.network._path import View, late
+from harness.faults.network._path import EVALUATED_S, View, late
 from harness.faults.witness import Reading, followed, median, unseen
 from harness.mechanisms.pipeline import QUEUE_S, jitter_period
 from harness.record.witness import Witnessed
-from harness.units import Duration, Varying
+from harness.units import Duration
 
 _SHARE, _LEAST_S = 0.1, 0.002
 _FEWEST = 5  #: delays in a look, or it says nothing
@@ -57,6 +58,7 @@ class Latency(LinkFault, kind="network.latency"):
         asked = late(curve(self.delay), held.since, view)
         value = self._typical(view) - view.delay - self._base(before)
         off = max(_LEAST_S, _SHARE * asked) + _SHARE * view.delay
+        off += abs(late(curve(self.delay), held.since + EVALUATED_S, view) - asked)
         width = float(self.jitter) + view.jitter
         draws = max(1.0, (view.end - view.begin) / jitter_period(width))
         noise = _JITTER_SD * 1.3 * width / sqrt(draws)

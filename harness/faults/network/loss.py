@@ -7,12 +7,13 @@ from typing import ClassVar
 from pydantic import Field
 
 from harness.agent.effects import LinkProfile
+from harness.curves import Varying
 from harness.faults.fault import Held, curve
 from harness.faults.network._link import LinkFault
 from harness.faults.network._path import View
 from harness.faults.witness import Count, share_of
 from harness.record.witness import Witnessed
-from harness.units import Share, Varying
+from harness.units import Share
 
 
 class Loss(LinkFault, kind="network.loss"):
