@@ -122,7 +122,7 @@ def felt(due_ns, took_ns, good, stopped_ns):
 
 
 def truth(server, due_ns):
-    """With little patience, those whom nobody waits for any more are answered too, in their turn."""
+    """Those whom nobody waits for any more are answered too, in their turn."""
     answered = np.fromfile(server.log, "<i8")
     took = np.sort(answered)[-len(due_ns) :] - due_ns
     said = felt(due_ns, took, np.ones(len(due_ns), bool), server.stopped)
