@@ -19,10 +19,11 @@ _REFERENCE = re.compile(r"\$\(([^()]*)\)")
 
 @dataclass(frozen=True)
 class Variables:
-    """`public` go into the record; `secrets` are what the environment gave, to be redacted."""
+    """`public` go into the record; `secrets` are what the environment gave (name, value), to be
+    redacted."""
 
     public: tuple[tuple[str, str], ...] = ()
-    secrets: tuple[str, ...] = ()
+    secrets: tuple[tuple[str, str], ...] = ()
 
 
 class Substitution:
@@ -34,7 +35,7 @@ class Substitution:
     ) -> None:  # fmt: skip
         self._environment = environment
         self._problems = problems
-        self._secrets: list[str] = []
+        self._secrets: list[tuple[str, str]] = []
         self._refuse_unknown(declared, set_vars)
         self._values: dict[str, str] = {}
         self._declaring = True
@@ -86,7 +87,7 @@ class Substitution:
             return self._values.get(name)
         found = self._environment.get(name[4:])
         if found:
-            self._secrets.append(found)
+            self._secrets.append((name[4:], found))
         return found
 
     def _report(self, node: Node, match: re.Match[str]) -> None:

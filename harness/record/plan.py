@@ -34,7 +34,10 @@ class PlannedEffect:
 
 @dataclass(frozen=True)
 class LoadPlan:
-    """What the load processes get. Times in seconds, `rate` as curve points per second."""
+    """What the load processes get. Times in seconds, `rate` as curve points per second.
+
+    Secrets stand in `headers` as `$(env:NAME)`; the worker resolves them in its environment.
+    """
 
     users: str
     entry: str

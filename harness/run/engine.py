@@ -12,7 +12,6 @@ effect counts as left behind and the run goes on taking back the others.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -385,7 +384,7 @@ class Engine:
             case StopLoad():
                 self.load = "ended"
             case Write():
-                self._abort(Abort(f"the journal cannot be written: {event.reason}", "internal"))
+                self._abort(Abort(f"the journal cannot be written: {event.reason}", "world"))
             case Finish():
                 pass
             case command:
@@ -416,12 +415,13 @@ class Engine:
         holding = self._holding(life)
         came = holding.change is not None and holding.change[1]
         holding.busy, holding.change = False, None
+        # Whether it was made or not, no later change of the resource may ask for it again.
+        holding.in_force = _without(holding.in_force, life)
         if event.target_gone:
             self._target_gone(life, holding)
         elif came or life.reverts < REVERT_TRIES:
             self._revert(life)  # nobody knows whether it was made: take it back
         else:
-            holding.in_force = tuple(e for e in holding.in_force if e.id != life.plan.id)
             self._left(life, event.reason)
         if came:
             self._abort(Abort(f"{life.plan.id} could not be injected: {event.reason}", "internal"))
@@ -429,7 +429,7 @@ class Engine:
 
     def _target_gone(self, life: Life, holding: Holding) -> None:
         life.state = State.TARGET_GONE
-        holding.in_force = tuple(e for e in holding.in_force if e.id != life.plan.id)
+        holding.in_force = _without(holding.in_force, life)
         self._release(life)
         self._say(Write("target_gone", life.plan.id))
 
@@ -468,4 +468,5 @@ class Engine:
         self._out.extend(commands)
 
 
-Feed = Callable[[Event], list[Command]]
+def _without(in_force: tuple[InForce, ...], life: Life) -> tuple[InForce, ...]:
+    return tuple(effect for effect in in_force if effect.id != life.plan.id)

@@ -16,6 +16,7 @@ from harness.errors import Refused
 from harness.experiment.model import Experiment, Intervention, Load
 from harness.faults.fault import Condition, Event, Fault
 from harness.record.plan import LoadPlan, Plan, PlannedEffect
+from harness.record.redaction import referred
 from harness.substrates.substrate import Replica, Substrate, Topology
 
 RECOVERY_WINDOW_S = 5.0
@@ -202,7 +203,8 @@ def _load(
         counts=load.arrivals.counts, rate=load.arrivals.rate.points,
         rate_smooth=load.arrivals.rate.smooth, poisson=load.arrivals.poisson, seed=seed,
         warmup=float(load.warmup), duration=duration, timeout=float(load.timeout),
-        workers=load.workers, headers=load.headers, run_id=run_id,
+        workers=load.workers, run_id=run_id,
+        headers=tuple((name, referred(text, experiment.secrets)) for name, text in load.headers),
     )  # fmt: skip
 
 

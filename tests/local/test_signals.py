@@ -121,7 +121,7 @@ def test_a_kill_kills_all_and_leaves_newcomers_alone(world: SmallWorld) -> None:
     before = signals.measure(target, Kill(), 0.1)
     assert before.gone == ()
     assert len(before.alive) > 1
-    seen = signals.act(target, Kill())
+    seen = signals.act(target, Kill(), "kill")
     assert seen.alive == ()
     assert {(p.pid, p.start) for p in before.alive} <= {(p.pid, p.start) for p in seen.gone}
     assert server.wait(5) == -signal.SIGKILL
@@ -141,7 +141,7 @@ def test_term_that_is_ignored_is_told_as_it_is(world: SmallWorld) -> None:
     world.start("server", "sh", "-c", "trap '' TERM; while :; do sleep 0.1; done")
     signals, target = Signals(), target_of(world)
     assert until(lambda: len(find(target)) == 2)
-    seen = signals.act(target, Kill("TERM"))
+    seen = signals.act(target, Kill("TERM"), "kill")
     assert any(process.command == "sh" for process in seen.alive)
 
 
@@ -152,12 +152,12 @@ def test_ours_are_left_alone_and_nobody_is_an_error(world: SmallWorld) -> None:
     with pytest.raises(TargetGone):
         signals.snapshot(target)
     with pytest.raises(TargetGone):
-        signals.act(target, Kill())
+        signals.act(target, Kill(), "kill")
     with pytest.raises(TargetGone):
         signals.make(target, Snapshot("signals"), (PAUSE,))
     signals.make(target, Snapshot("signals"), ())
     with pytest.raises(Failed):
-        signals.act(target, Restart())
+        signals.act(target, Restart(), "kill")
     assert ours.poll() is None
 
 
@@ -175,7 +175,7 @@ def test_an_attached_process_with_its_descendants() -> None:
         assert until(lambda: "T" not in states([parent.pid, child]))
         other = Processes("api", pid=parent.pid, start=start + 1)
         with pytest.raises(TargetGone):
-            signals.act(other, Kill())
+            signals.act(other, Kill(), "kill")
         assert parent.poll() is None
-        seen = signals.act(target, Kill())
+        seen = signals.act(target, Kill(), "kill")
         assert {process.pid for process in seen.gone} == {parent.pid, child}
