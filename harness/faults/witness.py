@@ -1,8 +1,8 @@
 """Judging what a witness saw: does it follow what was asked, look by look and over all looks?
 
 A value is judged in every look (a busy machine may spoil one now and then, never two in a row) and
-on average. A share is judged over pooled probes by its interval at 99.99 %: a run may hold dozens of
-them, and an honest one is to be called invalid hardly ever.
+on average. A share is judged over pooled probes by its interval at 99.99 %: a run may hold many,
+and an honest one is to be called invalid hardly ever.
 """
 
 from __future__ import annotations

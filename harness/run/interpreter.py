@@ -228,4 +228,4 @@ class Interpreter:
             self._hands.renew()
         except HandsError as error:
             if not self._engine.aborted:
-                self._feed(go.Abort(f"the lease was lost: {error}", "lease"))
+                self._feed(go.Abort(str(error), "lease"))

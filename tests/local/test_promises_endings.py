@@ -192,3 +192,16 @@ def test_where_user_namespaces_are_refused(place):
             assert shot.ends() == 2
         assert "user.max_user_namespaces is 0" in shot.said
         assert "sysctl -w user.max_user_namespaces" in shot.said
+
+
+def test_a_world_that_ends_while_it_starts(place):
+    slow_to_start(place)
+    with place.running("run", str(place.experiment(FAULTS["network"]))) as shot:
+        wait(lambda: shot.who("slow.py"), 20, "service")
+        shot.first.kill()
+        assert shot.ends(ENDS_S) == 6, shot.said
+        shot.nothing_left()
+    assert (
+        "litter cannot be started" in place.report["reasons"][0]
+        or "world" in place.report["reasons"][0]
+    )

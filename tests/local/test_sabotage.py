@@ -120,12 +120,16 @@ spec:
 """
 
 
-def experiment(sabotage: str, faults: list[str]) -> str:
-    lines = [
-        f"    - {{id: {name.replace('.', '-')}, at: {2 + EVERY_S * n}s, fault: {name},"
-        f" {FAULTS[name].fields}}}\n"
+def timeline(faults: list[str]) -> list[str]:
+    return [
+        f"id: {name.replace('.', '-')}, at: {2 + EVERY_S * n}s, fault: {name},"
+        f" {FAULTS[name].fields}"
         for n, name in enumerate(faults)
     ]
+
+
+def experiment(interventions: list[str]) -> str:
+    lines = [f"    - {{{line}}}\n" for line in interventions]
     return f"""
 apiVersion: harness/v1
 kind: Experiment
@@ -144,9 +148,14 @@ spec:
 
 def carried_out(sabotage: str, group: str, directory: Path) -> dict[str, Any]:
     faults = [f for f in GROUPS[group] if sabotage == "honest" or sabotage in FAULTS[f].sabotages]
+    return run(sabotage, timeline(faults), directory)
+
+
+def run(sabotage: str, interventions: list[str], directory: Path) -> dict[str, Any]:
+    """What a run comes to, in a process of its own: a world needs its main thread."""
     directory.mkdir(parents=True)
     (directory / "system.yaml").write_text(system(sabotage))
-    (directory / "experiment.yaml").write_text(experiment(sabotage, faults))
+    (directory / "experiment.yaml").write_text(experiment(interventions))
     argv = [sys.executable, "saboteur.py", str(directory / "experiment.yaml"), sabotage]
     environment = {**os.environ, "XDG_STATE_HOME": str(directory / "state")}
     ran = subprocess.run(

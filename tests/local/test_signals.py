@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from small_world import SmallWorld, in_world, until
 
 from harness.agent.effects import InForce, Kill, Processes, Restart, Snapshot, Stopped
 from harness.agent.protocol import Failed, TargetGone
+from harness.mechanisms.callers import connected as connected_to
 from harness.mechanisms.processes import find
 from harness.mechanisms.signals import Signals
 
@@ -134,6 +136,33 @@ def test_a_kill_kills_all_and_leaves_newcomers_alone(world: SmallWorld) -> None:
     seen = signals.measure(target, Kill(), 0.1)
     assert [process.pid for process in seen.alive] == [again.pid]
     assert len(seen.gone) >= len(before.alive)
+
+
+@in_world("client", "server")
+def test_each_kill_counts_its_own_callers_also_those_that_never_stay(world: SmallWorld) -> None:
+    world.serve("server", PORT)  # by us: so that it outlives the kill of the target's processes
+    signals, target, over = Signals(), target_of(world), threading.Event()
+
+    def call() -> None:
+        while not over.wait(0.1):
+            world.connect("client", "server", PORT).close()
+
+    caller = threading.Thread(target=call)
+    caller.start()
+    world.start("server", "sleep", "20")
+    assert until(lambda: len(find(target)) == 1)
+    signals.measure(target, Kill(), 0.8)
+    over.set()
+    caller.join()
+    assert until(lambda: not connected_to(target)), "nobody is connected at the act"
+    signals.act(target, Kill(), "first")
+    assert signals.exercised(target, "first").count >= 3
+    world.start("server", "sleep", "20")
+    assert until(lambda: len(find(target)) == 1)
+    signals.measure(target, Kill(), 0.3)
+    signals.act(target, Kill(), "second")
+    assert signals.exercised(target, "second").count == 0
+    assert signals.exercised(target, "first").count >= 3
 
 
 @in_world("client", "server")

@@ -73,7 +73,7 @@ def test_timeout_hangs_or_closes():
     assert confirmed(Timeout(after="2s"), closed) == [True, True]
 
 
-def test_a_share_is_judged_by_its_wilson():
+def test_a_share_is_judged_by_its_interval():
     half = Reset(share="50%")
     looks = [seen("reset") if n % 2 else seen() for n in range(20)]
     assert confirmed(half, *looks) == [True, None]
