@@ -16,7 +16,7 @@ $(STAMP): pyproject.toml
 	touch $@
 
 run: install
-	$(BIN)/harness run experiments/checkout-survives-slow-database.yaml
+	$(BIN)/harness run experiments/checkout-survives-slow-database.yaml --retry-invalid 1
 
 check: install
 	$(BIN)/ruff check .

@@ -22,7 +22,15 @@ def main() -> int:
         if not any(Path("tests", level).rglob("test_*.py")):
             continue
         report = Path(f".pytest_cache/{level}.xml")
-        command = [sys.executable, "-m", "pytest", f"tests/{level}", f"--junitxml={report}", "--durations=5", "-q"]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            f"tests/{level}",
+            f"--junitxml={report}",
+            "--durations=5",
+            "-q",
+        ]
         if subprocess.run(command, check=False).returncode:
             failed.append(level)
         skips += unexpected(report)

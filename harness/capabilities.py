@@ -59,7 +59,7 @@ class Signals(Conditions[Processes], Protocol):
 
     resource: ClassVar[type] = Processes
 
-    def act(self, resource: Processes, act: Act) -> Seen: ...
+    def act(self, resource: Processes, act: Act, effect_id: str) -> Seen: ...
 
 
 class Edges(Conditions[Edge], Protocol):
@@ -73,7 +73,7 @@ class Units(Protocol):
 
     resource: ClassVar[type] = Unit
 
-    def act(self, resource: Unit, act: Act) -> Seen: ...
+    def act(self, resource: Unit, act: Act, effect_id: str) -> Seen: ...
 
     def measure(self, resource: Unit, effect: Effect | Act | None, for_s: float) -> Seen: ...
 
@@ -97,7 +97,9 @@ class Hands(Protocol):
         snapshot: Snapshot, effects: tuple[InForce, ...],
     ) -> None: ...  # fmt: skip
 
-    def act(self, resource: Resource, receipt: str, act: Act) -> Seen: ...
+    def act(self, resource: Resource, receipt: str, act: Act, effect_id: str) -> Seen:
+        """Do it, once; `exercised` tells later who met the one of that id."""
+        ...
 
     def measure(self, resource: Resource, effect: Effect | Act | None, for_s: float) -> Seen: ...
 

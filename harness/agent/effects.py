@@ -253,7 +253,7 @@ class ProcessesSeen:
 class EdgeSeen:
     """Connections of our own along the edge: a new one each interval, and one that is open since
     prepare. `outcome` is ok, refused, reset, timeout, closed, or bypassed: it did not come through
-    the proxy. Round trips in seconds."""
+    the proxy. Round trips in seconds. `more` are outcome and round trip of further new ones."""
 
     begin: float
     end: float
@@ -261,6 +261,7 @@ class EdgeSeen:
     round_trip: float = 0.0
     old_outcome: str = ""
     old_round_trip: float = 0.0
+    more: Tuple[Tuple[str, float], ...] = ()
 
 
 Seen = Union[LinkSeen, ProcessesSeen, EdgeSeen]

@@ -24,7 +24,8 @@ LADDER: Dict[Type[Any], Tuple[str, ...]] = {
 
 
 class Mechanism(Protocol):
-    """One operating-system way to make an effect true. One with acts has `act(resource, act)`."""
+    """One operating-system way to make an effect true. One with acts has
+    `act(resource, act, effect_id)`."""
 
     name: str
 

@@ -108,12 +108,12 @@ class Service:
             if not effects:
                 self._let_go(resource, holding)
 
-    def _act(self, resource: Resource, receipt: str, act: Act) -> Seen:
+    def _act(self, resource: Resource, receipt: str, act: Act, effect_id: str) -> Seen:
         self._begin(receipt)
         mechanism = self._ladder.choose(resource)
         with self._holding(resource).lock:
             self._check_lease()
-            return self._acting(mechanism)(resource, act)
+            return self._acting(mechanism)(resource, act, effect_id)
 
     def _measure(self, resource: Resource, effect: Any, for_s: float) -> Seen:
         return self._ladder.choose(resource).measure(resource, effect, for_s)
@@ -175,9 +175,9 @@ class Service:
         return ""
 
     @staticmethod
-    def _acting(mechanism: Mechanism) -> Callable[[Any, Act], Seen]:
+    def _acting(mechanism: Mechanism) -> Callable[[Any, Act, str], Seen]:
         act: Any = getattr(mechanism, "act", None)
         if act is None:
             raise Failed(f"{mechanism.name} has no acts")
-        found: Callable[[Any, Act], Seen] = act
+        found: Callable[[Any, Act, str], Seen] = act
         return found

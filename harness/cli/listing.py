@@ -54,7 +54,8 @@ def _reports(directory: Path) -> list[str]:
     """Run directories with their verdicts, the newest first."""
     if not directory.is_dir():
         raise UsageError(f"there is no directory {directory}")
-    runs = sorted((path.parent for path in directory.glob("*/plan.json")), reverse=True)
+    found = (path.parent for path in directory.glob("*/plan.json"))
+    runs = sorted((path for path in found if not path.is_symlink()), reverse=True)
     return [f"{_verdict(run):13} {run}" for run in runs]
 
 
@@ -80,7 +81,9 @@ def experiments_in(directory: Path, selector: str = "") -> list[Path]:
     what is wrong, where leaving it out would hide it.
     """
     if not directory.is_dir():
-        raise UsageError(f"there is no directory {directory}")
+        raise UsageError(
+            f"there is no directory {directory}", hint="harness list experiments DIRECTORY"
+        )
     wanted = _selector(selector)
     files = sorted(p for p in directory.iterdir() if p.suffix in (".yaml", ".yml") and p.is_file())
     return [path for path in files if _is_experiment(path) and _matches(path, wanted)]

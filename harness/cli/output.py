@@ -82,7 +82,10 @@ def _instead(name: str) -> str:
 def write_outputs(record: Record, directory: Path, outputs: tuple[str, ...]) -> None:
     """First what every run leaves in its directory, then what was asked for."""
     for name in LEFT:
-        _write(record, name, directory / registry.find(name).FILE)
+        try:
+            _write(record, name, directory / registry.find(name).FILE)
+        except UsageError as error:  # the verdict must not be lost with it
+            click.echo(f"warning: {error}", err=True)
     for output in parse_outputs(outputs):
         if output.path is None:
             registry.find(output.format).render(record, _utf8(sys.stdout))

@@ -40,8 +40,17 @@ def report(run: str, outputs: tuple[str, ...], reports: Path) -> None:
 def find_run(run: str, reports: Path) -> RunDirectory:
     """The directory that `run` names; raises `UsageError`."""
     for path in (Path(run), reports / run):
-        if (path / "plan.json").is_file():
+        if _is_run(path):
             return RunDirectory(path.resolve())
-    known = sorted(path.parent.name for path in reports.glob("*/plan.json"))[-3:]
+    known = sorted(
+        path.parent.name for path in reports.glob("*/plan.json") if not path.parent.is_symlink()
+    )[-3:]
     there = f"the latest in {reports}: {', '.join(known)}" if known else f"{reports} holds no run"
     raise UsageError(f"there is no run {run!r}", hint=there)
+
+
+def _is_run(path: Path) -> bool:
+    try:
+        return (path / "plan.json").is_file()
+    except PermissionError as error:
+        raise UsageError(f"{path} is somebody else's: {error.strerror}") from None

@@ -125,7 +125,15 @@ def run_one(
     click.echo(f"{experiment.metadata.name}: run {plan.run_id}, seed {plan.seed}", err=True)
     with Progress.on(sys.stderr, plan) as progress:
         directory = conduct(experiment, plan, substrate, reports.absolute(), progress)
+    _print_hints(directory)
     return report_on(directory, outputs)
+
+
+def _print_hints(directory: RunDirectory) -> None:
+    """What helps with a run that never began: the last lines of a service's log."""
+    for step in directory.steps():
+        if hint := step.data.get("hint"):
+            click.echo(f"{step.data.get('reason')}\n{hint}", err=True)
 
 
 def report_on(directory: RunDirectory, outputs: tuple[str, ...]) -> Exit:

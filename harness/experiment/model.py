@@ -238,5 +238,5 @@ class Experiment:
     duration: Duration | None = None
     settle: Duration | None = None
     sources: tuple[Path, ...] = field(default=())
-    #: Values from the environment, to be redacted wherever something is written.
-    secrets: tuple[str, ...] = field(default=(), repr=False)
+    #: What came from the environment (name, value): written nowhere, see record/redaction.py.
+    secrets: tuple[tuple[str, str], ...] = field(default=(), repr=False)

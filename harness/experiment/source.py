@@ -40,7 +40,7 @@ def load_experiment(
     """
     problems = Problems()
     tree = open_tree(path, problems)
-    if tree is None:
+    if tree is None or _is_other_kind(tree, problems):
         problems.fail()
     substitution = Substitution(_declared(tree, problems), set_vars, os.environ, problems)
     root = top(substitution.apply(tree), shapes.EXPERIMENT, problems)
@@ -55,6 +55,13 @@ def load_experiment(
     _check_enough(spec, experiment, problems)
     problems.finish()
     return experiment
+
+
+def _is_other_kind(tree: Node, problems: Problems) -> bool:
+    """Reported alone: every `$(port)` of a System would be a problem of an Experiment."""
+    kind = tree.data.get("kind") if isinstance(tree.data, dict) else None
+    other = kind is not None and kind.value.raw == "System"
+    return other and top(tree, shapes.EXPERIMENT, problems) is None
 
 
 def _declared(tree: Node, problems: Problems) -> dict[str, Node]:

@@ -117,10 +117,11 @@ def _check_form(
     entry: Entry, fields: Fields, service: Service, attach: Fields | None, problems: Problems
 ) -> None:
     forms = [form for form in ("run", "attach", "upstream") if fields.has(form)]
+    later = any(e.key.raw in shapes.SERVICE.later for e in fields.unknown())
     if len(forms) > 1:
         said = f"{service.name} has {' and '.join(forms)}: choose one"
         problems.add(entry.key.place, codes.FORM, said)
-    elif not forms and not any(e.key.raw in shapes.SERVICE.later for e in fields.unknown()):
+    elif not (forms or service.url or later):
         said = f"{service.name} has none of run, attach, upstream"
         hint = f'for example run: "python -m {service.name.replace("-", "_")}"'
         problems.add(entry.key.place, codes.FORM, said, hint)
@@ -134,7 +135,7 @@ def _check_together(
     """What can only be judged when all services are known."""
     by_name = {service.name: service for service in services}
     _check_names(entries, services, problems)
-    elsewhere = [s for s in services if s.attach_pid or s.attach_port or s.upstream]
+    elsewhere = [s for s in services if s.attach_pid or s.attach_port or s.url or s.upstream]
     if elsewhere and any(service.run for service in services):
         odd = elsewhere[0]
         said = f"{odd.name} is not started by us, others are: a system lives in one place"

@@ -19,10 +19,11 @@ _REFERENCE = re.compile(r"\$\(([^()]*)\)")
 
 @dataclass(frozen=True)
 class Variables:
-    """`public` go into the record; `secrets` are what the environment gave, to be redacted."""
+    """`public` go into the record; `secrets` are what the environment gave (name, value), to be
+    redacted."""
 
     public: tuple[tuple[str, str], ...] = ()
-    secrets: tuple[str, ...] = ()
+    secrets: tuple[tuple[str, str], ...] = ()
 
 
 class Substitution:
@@ -34,13 +35,13 @@ class Substitution:
     ) -> None:  # fmt: skip
         self._environment = environment
         self._problems = problems
-        self._secrets: list[str] = []
+        self._secrets: list[tuple[str, str]] = []
         self._refuse_unknown(declared, set_vars)
         self._values: dict[str, str] = {}
         self._declaring = True
         written = {name: self._text(node) for name, node in declared.items()}
         known = {name: text for name, text in written.items() if text is not None}
-        self._values = known | dict(set_vars)
+        self._values = known | {name: self._set(text) for name, text in set_vars.items()}
         self._declaring = False
         self._public = {name: node.raw for name, node in declared.items()} | dict(set_vars)
 
@@ -49,6 +50,18 @@ class Substitution:
             if name not in declared:
                 hint = did_you_mean(name, declared, "vars of the file") or "the file has no vars"
                 raise UsageError(f"--set {name}: the file has no variable of that name", hint=hint)
+
+    def _set(self, text: str) -> str:
+        """What `--set` gives; it may take a secret from the environment, as `vars` may."""
+
+        def value(match: re.Match[str]) -> str:
+            name = match[1].strip()
+            found = self._lookup(name) if name.startswith("env:") else match[0]
+            if found is None:
+                raise UsageError(f"--set: the environment has no {name[4:]}")
+            return found
+
+        return _REFERENCE.sub(value, text)
 
     @property
     def variables(self) -> Variables:
@@ -86,7 +99,7 @@ class Substitution:
             return self._values.get(name)
         found = self._environment.get(name[4:])
         if found:
-            self._secrets.append(found)
+            self._secrets.append((name[4:], found))
         return found
 
     def _report(self, node: Node, match: re.Match[str]) -> None:

@@ -33,7 +33,7 @@ class Held:
     """What the witness saw: once `before` the inject, then again and again while it was in force.
 
     `since` and `until` (None: still) bound the effect on the monotonic clock, in seconds; looks
-    lie whole inside. For an event the looks come after the act, the first is what `act` answered.
+    lie whole inside. For an event the looks come after the act.
     """
 
     resource: Resource

@@ -1,8 +1,8 @@
 """Judging what a witness saw: does it follow what was asked, look by look and over all looks?
 
 A value is judged in every look (a busy machine may spoil one now and then, never two in a row) and
-on average. A share is judged over pooled probes by its interval at 99.9 %, so that an honest run
-is called invalid once in a thousand, not once in twenty.
+on average. A share is judged over pooled probes by its interval at 99.99 %: a run may hold many,
+and an honest one is to be called invalid hardly ever.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from math import sqrt
 
 from harness.record.witness import Witnessed
 
-_Z = 3.29
+_Z = 3.89
 _SPOILED = 0.2
 #: A share that varies is judged in this many parts, so that the witness follows it.
 _PARTS = 4

@@ -40,6 +40,7 @@ from harness.load.spec import WorkerSpec, read_go, read_spec
 from harness.load.status import StatusFile
 from harness.load.tags import write_tags
 from harness.record.plan import LoadPlan
+from harness.record.redaction import resolved
 
 #: The crowd is rate x timeout x this: a task may make several requests, each as long as it may be.
 _MARGIN = 4
@@ -48,6 +49,7 @@ _SPARE = 20
 _PREPARED, _PREPARED_WITH_START = 2000, 200
 _PREPARE_S = 20.0
 _GO_S = 120.0
+_CONNECTIONS = 65_536
 
 log = logging.getLogger(__name__)
 
@@ -155,13 +157,15 @@ def _hosts(spec: WorkerSpec) -> frozenset[str]:
 
 
 def _headers(plan: LoadPlan) -> dict[str, str]:
-    return {**dict(plan.headers), "X-Harness-Run": plan.run_id}
+    headers = {name: resolved(value, os.environ) for name, value in plan.headers}
+    return {**headers, "X-Harness-Run": plan.run_id}
 
 
 def _many_connections() -> None:
     """One for each user that waits: the usual 1024 is soon reached in a freeze."""
-    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _CONNECTIONS if hard == resource.RLIM_INFINITY else min(hard, _CONNECTIONS)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
 
 
 if __name__ == "__main__":

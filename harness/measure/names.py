@@ -7,15 +7,14 @@ passes a window; quantiles are of buckets 0.05 % wide, which no digit of a table
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from harness.load.ranks import Histogram
 from harness.measure.evidence import Evidence
-from harness.measure.requests import Floats, Requests
+from harness.measure.requests import Bools, Part, Requests
 from harness.measure.statistics import rank_of
 from harness.measure.windows import Window
 
@@ -64,11 +63,11 @@ def names_table(evidence: Evidence) -> tuple[NameSummary, ...]:
 
 
 def _frequent(requests: Requests) -> list[int]:
-    counts: Counter[int] = Counter()
+    counts = np.zeros(1 << 16, np.int64)
     for part in requests.parts():
-        numbers, how_many = np.unique(part.name, return_counts=True)
-        counts.update(dict(zip(numbers.tolist(), how_many.tolist(), strict=True)))
-    return [number for number, _ in counts.most_common(MOST)]
+        counts += np.bincount(part.name, minlength=1 << 16)
+    most = np.argsort(-counts, kind="stable")[:MOST]
+    return [int(number) for number in most if counts[number]]
 
 
 class _Group:
@@ -96,15 +95,23 @@ def _lines(window: Window, kind: str, requests: Requests, groups: Groups) -> Ite
 def _counted(window: Window, requests: Requests, groups: Groups) -> dict[str, _Group]:
     made = {name: _Group() for name in groups}
     for part in window.choose(requests).parts():
-        for name, group in made.items():
-            mine = part.where(np.isin(part.name, list(groups[name])))
-            group.count += len(mine)
-            good: Floats = mine.took[mine.good]
-            group.good += len(good)
-            group.took.add(good)
+        for name, mine in _split(part, groups):
+            took = part.took[mine & part.good]
+            made[name].count += int(np.count_nonzero(mine))
+            made[name].good += len(took)
+            made[name].took.add(took)
     for part in requests.within(window.ended).parts():
-        for name, group in made.items():
-            mine = part.where(np.isin(part.name, list(groups[name])))
-            group.ended += len(mine)
-            group.ended_well += int(np.count_nonzero(mine.good))
+        for name, mine in _split(part, groups):
+            made[name].ended += int(np.count_nonzero(mine))
+            made[name].ended_well += int(np.count_nonzero(mine & part.good))
     return made
+
+
+def _split(part: Part, groups: Groups) -> Iterator[tuple[str, Bools]]:
+    """Which requests of a part are each group's."""
+    names = part.rows["name"]
+    for name, numbers in groups.items():
+        yield (
+            name,
+            np.logical_or.reduce([names == n for n in numbers] or [np.zeros(len(part), bool)]),
+        )

@@ -27,8 +27,10 @@ from harness.mechanisms.packets import (
     read,
 )
 
-#: The IP identification of a probe: layer 3 stays whole when a packet is corrupted.
-MARK = 0x4841
+#: The first byte of a probe's IP identification; the second tells the look. Layer 3 stays whole
+#: when a packet is corrupted: a damaged probe of another look, from elsewhere, is not ours.
+MARK = 0x48
+_LOOKS = 256
 _MAGIC = b"harness-probe"
 _BODY = struct.Struct("!13sII")
 #: Bytes of layer 4 before the body.
@@ -38,8 +40,10 @@ SMALLEST = ETHERNET + 20 + 20 + _BODY.size + 4
 
 @dataclass(frozen=True)
 class Seen:
-    """A frame that is a probe (`number`, `look`), or one that was corrupted (`number` -1)."""
+    """A frame that is a probe, or one that was corrupted: then its number is -1, and `mark` is what
+    is left of its look."""
 
+    mark: int
     look: int
     number: int
 
@@ -53,12 +57,16 @@ class Course:
     probe: Probe
     look: int
 
+    @property
+    def mark(self) -> int:
+        return self.look % _LOOKS
+
     def frame(self, number: int, size: int = 0) -> bytes:
         """The frame of that probe, `size` bytes long or as short as it can be."""
         protocol = NUMBERS[self.probe.protocol]
         source, destination = map(socket.inet_aton, (self.sender.address, self.receiver.address))
         segment = _segment(self, protocol, number, size, source + destination)
-        head = ip_header(source, destination, protocol, len(segment), MARK)
+        head = ip_header(source, destination, protocol, len(segment), MARK << 8 | self.mark)
         return self.receiver.mac + self.sender.mac + b"\x08\x00" + head + segment
 
 
@@ -89,7 +97,7 @@ def _head(course: Course, protocol: int, number: int, length: int, summed: int) 
 
 def seen_in(frame: bytes) -> Optional[Seen]:
     """The probe in a frame; None when it is none."""
-    if frame[18:20] != MARK.to_bytes(2, "big"):
+    if len(frame) < ETHERNET + 20 or frame[18] != MARK:
         return None
     packet = read(frame)
     if packet is None or packet.protocol not in _HEADS:
@@ -100,8 +108,8 @@ def seen_in(frame: bytes) -> Optional[Seen]:
     segment = frame[packet.at : packet.end]
     if zlib.crc32(segment[:-4]) == int.from_bytes(segment[-4:], "big"):
         magic, look, number = _BODY.unpack_from(frame, body)
-        return Seen(look, number) if magic == _MAGIC else None
-    return Seen(0, -1) if _resembles(frame[body : body + len(_MAGIC)]) else None
+        return Seen(frame[19], look, number) if magic == _MAGIC else None
+    return Seen(frame[19], 0, -1) if _resembles(frame[body : body + len(_MAGIC)]) else None
 
 
 def _resembles(magic: bytes) -> bool:
@@ -109,10 +117,13 @@ def _resembles(magic: bytes) -> bool:
     return sum(a != b for a, b in zip(magic, _MAGIC)) <= 1  # noqa: B905  Python 3.9
 
 
-def refused_in(frame: bytes) -> bool:
-    """It tells a probe's sender that nobody takes it: a reset, or an ICMP unreachable."""
+def refused_in(frame: bytes, by: Host) -> bool:
+    """It tells a probe's sender that this receiver does not take it: a reset, or an ICMP
+    unreachable."""
     packet = read(frame)
     if packet is None or packet.dport not in PROBE_PORTS:
+        return False
+    if packet.source != socket.inet_aton(by.address):
         return False
     if packet.protocol == TCP:
         return bool(frame[packet.at + 13] & 4)

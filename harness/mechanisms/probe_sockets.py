@@ -23,7 +23,7 @@ _LDH, _LDB, _JEQ, _JGE, _RET = 0x28, 0x30, 0x15, 0x35, 0x06
 #: Classic BPF: marked packets, ICMP, and TCP to a probe's port (bytes counted from the Ethernet
 #: header); the rest of a busy host's traffic never wakes us.
 _ONLY_PROBES = (
-    (_LDH, 0, 0, 18), (_JEQ, 6, 0, MARK),
+    (_LDB, 0, 0, 18), (_JEQ, 6, 0, MARK),
     (_LDB, 0, 0, 23), (_JEQ, 4, 0, ICMP), (_JEQ, 0, 4, TCP),
     (_LDH, 0, 0, 36), (_JGE, 0, 2, PROBE_PORTS[0]), (_JGE, 1, 0, PROBE_PORTS[-1] + 1),
     (_RET, 0, 0, _SNAP), (_RET, 0, 0, 0),

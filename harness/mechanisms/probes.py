@@ -119,14 +119,15 @@ class Way:
 
     def receive(self, ready: socket.socket) -> None:
         if ready is self._sockets[0]:
-            self.refused += sum(refused_in(arrival.frame) for arrival in arrivals(ready))
+            by = self.course.receiver
+            self.refused += sum(refused_in(arrival.frame, by) for arrival in arrivals(ready))
         elif ready is self._sockets[1]:
             for arrival in arrivals(ready):
                 self._take(arrival)
 
     def _take(self, arrival: Arrival) -> None:
         seen = seen_in(arrival.frame)
-        if seen is None:
+        if seen is None or seen.mark != self.course.mark:
             return
         if seen.number < 0:
             self.corrupted += 1

@@ -83,7 +83,8 @@ class Proxy:
             return _plainly(edge, for_s)
         toxics = tuple(e.effect for e in running.toxics if isinstance(e.effect, Toxic))
         calm = not any(toxic.kind in _BREAKING for toxic in toxics)
-        return running.witness.look(for_s, for_s + _waits_s(toxics), calm)
+        share = effect.share if isinstance(effect, Toxic) else 1.0
+        return running.witness.look(for_s, for_s + _waits_s(toxics), calm, share)
 
     def exercised(self, edge: Edge, effect_id: str) -> Exercised:
         """Connections of the application that met a toxic; for `Intercept`, those it ended."""

@@ -102,7 +102,16 @@ class Stream:
                 await self._pass(piece)
                 rest = rest[len(piece.data) :]
             else:
-                return not head.data and bool(pieces)
+                if not (head.data or pieces):
+                    await self._keep_silent()
+                return not head.data
+
+    async def _keep_silent(self) -> None:
+        """The sender has finished, and its toxics keep that from the other side."""
+        while (until := self._ends_at()) < math.inf:
+            self._changed.clear()
+            if not await self._told(self._changed, until):
+                raise Ended(CLOSE)
 
     def _treated(self, piece: Piece) -> Tuple[Piece, ...]:
         pieces: Tuple[Piece, ...] = (piece,)

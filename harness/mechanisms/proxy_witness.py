@@ -1,18 +1,21 @@
 """The witness of an edge: connections of our own to the real address, from the caller's place.
 
 They go through the real redirect and the real toxics and come back, because the proxy knows them
-by their source port and echoes them. One is opened for each look, one is kept open from look to
-look: a toxic that misses connections that live already shows as a difference between the two.
+by their source port and echoes them. Some are opened in each look, so that a toxic on a part of
+them shows, and one is kept open from look to look: a toxic that misses connections that live
+already shows as a difference between the two.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import random
 import socket
 import struct
 import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Callable, List, Optional
 
@@ -21,6 +24,10 @@ from harness.agent.protocol import Failed
 from harness.mechanisms.namespaces import inside
 
 _PINGS = 5  # in each look
+#: Short connections a second; shares need more to be told apart.
+_MORE, _MORE_OF_SHARES = 8, 20
+_MOST = 24  # connections at a time
+_EARLY, _SHORTEST_S = 0.8, 0.05  # the last of them are to be answered within the look, too
 _NONCE = struct.Struct("!8sQ")
 _MAGIC = b"hxprobe\n"
 
@@ -74,13 +81,13 @@ class Probe:
             if ahead_s < -for_s / _PINGS:
                 continue  # the one before took this one's time
             time.sleep(max(0.0, ahead_s))
-            one = self._ping(patience_s)
+            one = self.ping(patience_s)
             if one.outcome != "ok":
                 return one
             trips.append(one.round_trip)
         return Answer("ok", sorted(trips)[len(trips) // 2])
 
-    def _ping(self, patience_s: float) -> Answer:
+    def ping(self, patience_s: float) -> Answer:
         if self.over or self._socket is None:
             return Answer(self.over)
         self._sent += 1
@@ -118,7 +125,7 @@ class Witness:
     def __init__(self, edge: Edge, reached: Callable[[int], bool]) -> None:
         self._edge, self._reached = edge, reached
         self._turn = threading.Lock()
-        self._looks = 0
+        self._turns = itertools.count()
         self._retry = False
         self._old = self._open(0, 1.0)
 
@@ -126,22 +133,23 @@ class Witness:
         """The toxics have changed: an old connection that had ended before may be opened again."""
         self._retry = bool(self._old.over)
 
-    def look(self, for_s: float, patience_s: float, calm: bool) -> EdgeSeen:
-        """`calm`: nothing in force breaks connections, so that a broken one may be replaced."""
+    def look(self, for_s: float, patience_s: float, calm: bool, share: float = 1.0) -> EdgeSeen:
+        """`calm`: nothing in force breaks connections, so that a broken one may be replaced.
+        `share`: of the connections, what is looked for."""
         with self._turn:
             if self._retry or (calm and self._old.died()):
                 self._reopen()
             begin = time.monotonic()
-            new: List[Answer] = []
-            thread = threading.Thread(
-                target=lambda: new.append(self._new(for_s, patience_s)), daemon=True
-            )
-            thread.start()
-            old = self._old.pings(for_s, patience_s)
-            thread.join()
+            pace = 1.0 / (_MORE if share >= 1 else _MORE_OF_SHARES)
+            with ThreadPoolExecutor(_MOST) as pool:
+                new = pool.submit(self._new, patience_s, lambda one: one.pings(for_s, patience_s))
+                kept = pool.submit(self._old.pings, for_s, patience_s)
+                more = self._spread(pool, pace, begin + _EARLY * for_s, begin + patience_s)
+                first, old = new.result(), kept.result()
+                answers = tuple((a.result().outcome, a.result().round_trip) for a in more)
             return EdgeSeen(
-                begin, time.monotonic(), new[0].outcome, new[0].round_trip,
-                old.outcome, old.round_trip,
+                begin, time.monotonic(), first.outcome, first.round_trip,
+                old.outcome, old.round_trip, answers,
             )  # fmt: skip
 
     def close(self) -> None:
@@ -154,12 +162,27 @@ class Witness:
             self._old.close()
             self._old = fresh
 
-    def _new(self, for_s: float, patience_s: float) -> Answer:
-        """Each look to the next address: a redirect that misses one of them shows."""
-        self._looks += 1
-        which = self._looks % len(self._edge.upstreams)
+    def _spread(
+        self, pool: ThreadPoolExecutor, pace: float, until: float, answers_until: float
+    ) -> List[Future[Answer]]:
+        """Short connections until then; no more of them once one was found to be bypassed."""
+        begun: List[Future[Answer]] = []
+
+        def once(one: Probe) -> Answer:
+            return one.ping(max(_SHORTEST_S, answers_until - time.monotonic()))
+
+        while time.monotonic() + pace < until:
+            if any(one.done() and one.result().outcome == "bypassed" for one in begun):
+                break
+            begun.append(pool.submit(self._new, answers_until - time.monotonic(), once))
+            time.sleep(pace)
+        return begun
+
+    def _new(self, patience_s: float, ask: Callable[[Probe], Answer]) -> Answer:
+        """Each to the next address: a redirect that misses one of them shows."""
+        which = next(self._turns) % len(self._edge.upstreams)
         with contextlib.closing(self._open(which, patience_s)) as probe:
-            return probe.pings(for_s, patience_s)
+            return ask(probe)
 
     def _open(self, which: int, within_s: float) -> Probe:
         """A real server shall not get our bytes: a probe that does not come through is over."""

@@ -12,10 +12,9 @@ import signal
 import threading
 import time
 from dataclasses import dataclass
-from typing import Dict, FrozenSet, Set, Tuple, Union
+from typing import Dict, Set, Tuple, Union
 
 from harness.agent.effects import (
-    PROBE_PORTS,
     Act,
     Effect,
     Exercised,
@@ -28,15 +27,13 @@ from harness.agent.effects import (
     Stopped,
 )
 from harness.agent.protocol import Failed, TargetGone
-from harness.mechanisms import sockets
-from harness.mechanisms.namespaces import identity, inside
+from harness.mechanisms.callers import Callers, connected, heard
 from harness.mechanisms.processes import find, is_alive, name_of, send
 
 _TICK_S = 0.1
 _PASSES = 20  # a pass over all processes; more than one where they fork meanwhile
 _KILL_S = 2.0
 _STOPPED, _TRACED = "T", "t"
-Callers = FrozenSet[Tuple[str, int]]
 
 
 @dataclass
@@ -56,6 +53,7 @@ class Signals:
         self._holds: Dict[Processes, _Hold] = {}
         self._met: Dict[Tuple[Processes, str], Callers] = {}
         self._killed: Dict[Processes, Tuple[Process, ...]] = {}
+        self._heard: Dict[Processes, Callers] = {}
 
     def works(self) -> str:
         """Why it does not work here, or nothing."""
@@ -78,13 +76,14 @@ class Signals:
         else:
             _continue(target, set(snapshot.settings.get("stopped", "").split()))
 
-    def act(self, target: Processes, act: Act) -> ProcessesSeen:
+    def act(self, target: Processes, act: Act, effect_id: str) -> ProcessesSeen:
         """Kill them all, once. Newcomers are left alone."""
         if not isinstance(act, Kill):
             raise Failed(f"signals cannot {type(act).__name__.lower()}")
         begin, number = time.monotonic(), _number(act.signal)
         victims = _some(target)
-        self._met[target, ""] = _callers(target)
+        # Those of a moment ago, too: callers that come and go would be missed by chance.
+        self._met[target, effect_id] = connected(target) | self._heard.pop(target, frozenset())
         if number is signal.SIGKILL:
             victims = _stop(target)  # so that nobody forks or is replaced meanwhile
         self._killed[target] = victims
@@ -97,15 +96,18 @@ class Signals:
     def measure(
         self, target: Processes, effect: Union[Effect, Act, None], for_s: float
     ) -> ProcessesSeen:  # fmt: skip
-        """What /proc says at the end of that time."""
+        """What /proc says at the end of that time; before a kill, also who calls meanwhile."""
         begin = time.monotonic()
-        time.sleep(for_s)
+        if isinstance(effect, Kill):
+            self._heard[target] = heard(target, for_s)
+        else:
+            time.sleep(for_s)
         return self._seen(target, begin)
 
     def exercised(self, target: Processes, effect_id: str) -> Exercised:
-        """Callers that waited for a stopped target; for a kill, those connected at the act."""
-        met = self._met.get((target, effect_id), self._met.get((target, ""), frozenset()))
-        return Exercised(len(met), "connections")
+        """Callers that waited for a stopped target; for a kill, those connected then, or in the
+        look before it."""
+        return Exercised(len(self._met.get((target, effect_id), ())), "connections")
 
     def _seen(self, target: Processes, begin: float) -> ProcessesSeen:
         alive = find(target)
@@ -116,14 +118,14 @@ class Signals:
     # ------------------------------------------------------------ a stop that is held
 
     def _hold(self, target: Processes, ids: Tuple[str, ...]) -> None:
-        before = _callers(target)
+        before = connected(target)
         _stop(target)
         over = threading.Event()
 
         def keep() -> None:
             while not over.wait(_TICK_S):
                 _stop(target)
-                waiting = _callers(target, waiting=True) | (_callers(target) - before)
+                waiting = connected(target, waiting=True) | (connected(target) - before)
                 for effect_id in ids:
                     met = self._met.get((target, effect_id), frozenset())
                     self._met[target, effect_id] = met | waiting
@@ -174,28 +176,3 @@ def _number(name: str) -> signal.Signals:
         return signal.Signals["SIG" + name.upper()]
     except KeyError:
         raise Failed(f"no signal is called {name}") from None
-
-
-def _callers(target: Processes, waiting: bool = False) -> Callers:
-    """Who is connected to the target's ports: address and port. `waiting`: only those whose data
-    nobody has read yet. Our own probes are left out."""
-    open_ones = sockets.OPEN if target.ports else (*sockets.OPEN, sockets.LISTEN)
-    found = _sockets_of(target, open_ones)
-    ports = target.ports or tuple(c.local_port for c in found if c.state == sockets.LISTEN)
-    return frozenset(
-        (c.remote, c.remote_port)
-        for c in found
-        if c.local_port in ports and c.state != sockets.LISTEN
-        and c.remote_port not in PROBE_PORTS and (c.unread or not waiting)
-    )  # fmt: skip
-
-
-def _sockets_of(target: Processes, states: Tuple[int, ...]) -> Tuple[sockets.Connection, ...]:
-    """None where its namespace is not ours to enter: then nothing can be counted."""
-    netns = target.netns or f"/proc/{target.pid}/ns/net"
-    try:
-        if identity(netns) == identity("/proc/self/ns/net"):
-            return sockets.connections(states)
-        return inside(netns, lambda: sockets.connections(states))
-    except OSError:
-        return ()

@@ -23,6 +23,7 @@ import harness
 from harness.agent.effects import Exercised, InForce, Link, LinkProfile, LinkSeen, Snapshot, encode
 from harness.agent.protocol import Failed, TargetGone
 from harness.mechanisms.bridge import OPEN, SHUT, Bridge
+from harness.mechanisms.hosts import host_at
 from harness.mechanisms.namespaces import offloads_off
 from harness.mechanisms.probes import Prober
 
@@ -95,11 +96,14 @@ class Wire:
         with Bridge() as net:
             if net.device(link.port) is None:
                 raise TargetGone(f"{link.target}: its port {link.port} is gone")
+            host = host_at(link.netns)
+            if host is None:
+                raise TargetGone(f"{link.target}: its network is gone")
             stub, inner = stubs(link)
             if net.device(stub) is not None:
                 net.delete(stub)  # of a make that was killed halfway
             add_stub(net, stub, inner, snapshot.settings["master"])
-            relay = splice.relay = RelayProcess(link.port, inner)
+            relay = splice.relay = RelayProcess(link.port, inner, host.mac)
             relay.tell({"effects": encode(effects)})
             both = net.swap(opens=stub, shuts=link.port)
             relay.tell({"forget_before": both})
@@ -153,14 +157,14 @@ class _Splice:
 class RelayProcess:
     """A running relay and the line to it."""
 
-    def __init__(self, port: str, inner: str) -> None:
+    def __init__(self, port: str, inner: str, mac: bytes) -> None:
         self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._lock = threading.Lock()
         root = str(Path(harness.__file__).parent.parent)
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-S", "-m", "harness.mechanisms.wire_relay",
-                 port, inner, str(theirs.fileno())],
+                 port, inner, str(theirs.fileno()), mac.hex()],
                 pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                 env={**os.environ, "PYTHONPATH": root},
             )  # fmt: skip

@@ -1,7 +1,7 @@
 """The process that stands between a host's cable and the bridge, and treats what passes.
 
-`python -m harness.mechanisms.wire_relay PORT STUB FD`: frames come and go on two devices by packet
-sockets; FD is one end of a SEQPACKET pair on which it is told the effects and asked for counts.
+`python -m harness.mechanisms.wire_relay PORT STUB FD MAC`: frames come and go on two devices by
+packet sockets; FD is one end of a SEQPACKET pair on which it hears effects and is asked for counts.
 When the other end closes, its owner has died: it lets go of all effects and passes everything on
 until the port is put back by whoever takes back, or for `ORPHAN_S`. Caveat: a frame that finds the
 kernel's buffer full is lost, as on any wire; `lost` counts those.
@@ -46,11 +46,14 @@ class _Held(NamedTuple):
 
 
 class Relay:
-    """`sockets` are the host's side and the bridge's side."""
+    """`host` and `bridge` are the two sides, `mac` is the host's."""
 
-    def __init__(self, host: socket.socket, bridge: socket.socket, control: socket.socket) -> None:
+    def __init__(
+        self, host: socket.socket, bridge: socket.socket, control: socket.socket, mac: bytes
+    ) -> None:
         self._sides = (host, bridge)
         self._control = control
+        self._mac = mac
         self._pipeline = Pipeline(random.Random())  # the run's seed orders experiments, not packets
         self._open = [host, bridge]
         self._held: List[_Held] = []
@@ -88,9 +91,17 @@ class Relay:
             except OSError:
                 self._until = 0.0  # the device is gone, or down: somebody has put the port back
                 return
+            if not forth and not self._is_for_host(frame):
+                continue
             now = time.monotonic()
             for out in self._pipeline.take(frame, forth, now):
                 self._queue(out, other if out.onward else side, now)
+
+    def _is_for_host(self, frame: bytes) -> bool:
+        """A bridge floods what it does not know. A refusal of somebody else's packet would teach it
+        that they live here, and a count of it would be a lie.
+        """
+        return frame[:6] == self._mac or bool(frame[0] & 1)
 
     def _queue(self, out: Out, to: socket.socket, now: float) -> None:
         if out.at <= now:
@@ -175,10 +186,10 @@ def packet_socket(device: str) -> socket.socket:
     return found
 
 
-def main(port: str, stub: str, control_fd: str) -> None:
+def main(port: str, stub: str, control_fd: str, mac: str) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
     control = socket.socket(fileno=int(control_fd))
-    relay = Relay(packet_socket(port), packet_socket(stub), control)
+    relay = Relay(packet_socket(port), packet_socket(stub), control, bytes.fromhex(mac))
     control.send(b"{}")  # both sockets listen: the port may be shut
     relay.run()
 

@@ -21,6 +21,7 @@ from harness.clock import Epoch
 from harness.experiment.model import Abort, Data, Expect, Objective, Request
 from harness.record.journal import Step, read
 from harness.record.plan import LoadPlan, Plan, PlannedEffect
+from harness.record.redaction import Secrets, redacted
 from harness.units import Duration
 
 
@@ -55,8 +56,8 @@ class RunDirectory:
     def steps(self) -> tuple[Step, ...]:
         return read(self.journal)
 
-    def write_plan(self, plan: Plan) -> None:
-        self._write("plan.json", plan_to_json(plan))
+    def write_plan(self, plan: Plan, secrets: Secrets = ()) -> None:
+        self._write("plan.json", redacted(plan_to_json(plan), secrets))
 
     def plan(self) -> Plan:
         return plan_from_json(json.loads((self.path / "plan.json").read_text()))

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from harness.record.redaction import Secrets, redacted
+
 #: What happens, in the order of a condition's life; an event has `acting`, `acted` in the middle.
 StepName = Literal[
     "run.started", "world.ready", "prepared", "load.started", "warmup.over",
@@ -39,18 +41,24 @@ class Step:
 class Journal:
     """Appends steps. One writer; `append` returns once the line is on disk, or raises OSError."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, secrets: Secrets = ()) -> None:
+        self._secrets = secrets
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        steps, self._chain, whole = _scan(path)
+        steps, self._chain, self._whole = _scan(path)
         self._number = len(steps)
-        os.ftruncate(self._fd, whole)
+        os.ftruncate(self._fd, self._whole)
 
     def append(self, step: StepName, effect: str = "", **data: Any) -> Step:
+        data = redacted(data, self._secrets)
         made = Step(self._number, time.monotonic_ns(), step, effect, data)
         line, chain = _line(made, self._chain)
-        _write_all(self._fd, line)
-        os.fsync(self._fd)
-        self._number, self._chain = self._number + 1, chain
+        try:
+            _write_all(self._fd, line)
+            os.fsync(self._fd)
+        except OSError:
+            os.ftruncate(self._fd, self._whole)  # half a line would hide whatever follows it
+            raise
+        self._number, self._chain, self._whole = self._number + 1, chain, self._whole + len(line)
         return made
 
     def close(self) -> None:

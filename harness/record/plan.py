@@ -39,7 +39,8 @@ class LoadPlan:
 
     `users` is a Locust file; without one, `requests` are sent. `closed_users` asks again and again,
     each `think` after its answer; without any, arrivals are due by the rate. `prober` says that the
-    experiment has no load of its own.
+    experiment has no load of its own. Secrets stand in `headers` as `$(env:NAME)`; the worker
+    resolves them in its environment.
     """
 
     users: str

@@ -38,7 +38,7 @@ _TIE = "\N{NO-BREAK SPACE}"
 
 
 def render(record: Record, out: TextIO) -> None:
-    console = Console(file=out, markup=False, highlight=False, emoji=False, soft_wrap=True)
+    console = _Console(file=out, markup=False, highlight=False, emoji=False, soft_wrap=True)
     # Where nobody adapts to a width, 80; a wide terminal only makes lines hard to follow.
     console.width = min(console.width, 100) if console.is_terminal else WIDTH
     _verdict(console, record)
@@ -48,6 +48,12 @@ def render(record: Record, out: TextIO) -> None:
     _findings(console, record)
     _measured(console, record)
     _afterwards(console, record)
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Rich would end the process with 1, and that is the status of FAIL."""
+        raise BrokenPipeError
 
 
 def _verdict(console: Console, record: Record) -> None:

@@ -6,28 +6,31 @@ world ends with this block whatever happens, and the last line of the journal sa
 
 from __future__ import annotations
 
-import logging
 import os
 import platform
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 from harness.clock import Epoch
-from harness.errors import HarnessError, Interrupted, Refused
+from harness.errors import HarnessError, InvalidRun, LeftBehind, Refused
 from harness.experiment.model import Experiment
 from harness.faults.fault import Fault
 from harness.record.directory import Facts, RunDirectory
 from harness.record.journal import Journal
+from harness.record.log import logging_to
 from harness.record.plan import Plan
 from harness.report.progress import Progress
 from harness.run import state
 from harness.run.engine import Engine
 from harness.run.interpreter import Interpreter
-from harness.run.perform import Performer, key
+from harness.run.lifecycle import State
+from harness.run.perform import Performer
+from harness.run.recover import clear
 from harness.run.sampling import sampled
+from harness.run.signals import Signals
 from harness.run.watch import Watcher
 from harness.substrates.substrate import Substrate, World
 
@@ -37,52 +40,72 @@ LEASE_S = 5.0
 def conduct(
     experiment: Experiment, plan: Plan, substrate: Substrate, reports: Path, progress: Progress
 ) -> RunDirectory:
-    """Carry the plan out. Raises only what prevented a run directory from being made."""
+    """Carry the plan out. Raises what no report can tell: a refusal, a disk that takes nothing."""
     if why := state.halted():
         raise Refused(f"runs on this machine are halted: {why}", hint="harness resume")
+    keys = tuple(state.key(e.resource, plan.run_id) for e in plan.effects)
+    with state.leased(keys, plan.run_id, plan.name, plan.max_duration):
+        clear(keys)
+        directory = _begin(experiment, plan, reports)
+        with logging_to(directory.path / "log.jsonl", experiment.secrets):
+            _to_its_end(experiment, plan, substrate, directory, progress)
+    return directory
+
+
+def _begin(experiment: Experiment, plan: Plan, reports: Path) -> RunDirectory:
+    """All that recover needs, before there is anything to recover."""
     directory = _new_directory(reports, plan)
-    directory.write_plan(plan)
+    directory.write_plan(plan, experiment.secrets)
     (directory.path / "experiment.yaml").write_text(experiment.text)
     directory.write_facts(_facts(Epoch.now()))
-    journal = Journal(directory.journal)
-    keys = tuple(key(e.resource, plan.run_id) for e in plan.effects)
-    with _logging_to(directory.path), state.leased(keys, plan.run_id, plan.name, plan.max_duration):
-        state.enter(plan.run_id, plan.name, directory.path, plan.substrate)
-        journal.append("run.started", id=plan.run_id, name=plan.name, seed=plan.seed)
-        try:
-            _in_world(experiment, plan, substrate, directory, journal, progress)
-        except (HarnessError, KeyboardInterrupt) as error:
-            _note_end(journal, error)
-        journal.append("run.ended")
-    journal.close()
+    state.enter(plan.run_id, plan.name, directory.path, plan.substrate)
     return directory
+
+
+def _to_its_end(
+    experiment: Experiment, plan: Plan, substrate: Substrate, directory: RunDirectory,
+    progress: Progress,
+) -> None:  # fmt: skip
+    """The run, and its last lines in the journal whatever happens."""
+    with closing(Journal(directory.journal, experiment.secrets)) as journal, Signals().heard() as s:
+        try:
+            journal.append("run.started", id=plan.run_id, name=plan.name, seed=plan.seed)
+            _in_world(experiment, plan, substrate, directory, journal, progress, s)
+            journal.append("run.ended")
+        except BaseException as error:
+            written = _note_end(journal, error)
+            if not written or not isinstance(error, (InvalidRun, LeftBehind, KeyboardInterrupt)):
+                raise _unwritten(error) from error
 
 
 def _in_world(
     experiment: Experiment, plan: Plan, substrate: Substrate, directory: RunDirectory,
-    journal: Journal, progress: Progress,
+    journal: Journal, progress: Progress, signals: Signals,
 ) -> None:  # fmt: skip
     progress.phase("starting the system")
     load = experiment.load
     users = (load.users.parent,) if load and load.users else ()
-    opened = substrate.open(experiment.system, directory.path, LEASE_S, users)
-    with _interruptible(), opened as world:
+    with substrate.open(experiment.system, directory.path, LEASE_S, users) as world:
         journal.append("world.ready", world=world.name)
         with sampled(world, substrate, experiment.system, directory.path):
-            _run(experiment, plan, world, directory, journal, progress)
+            _run(experiment, plan, world, directory, journal, progress, signals)
     journal.append("world.closed")
 
 
 def _run(
     experiment: Experiment, plan: Plan, world: World, directory: RunDirectory,
-    journal: Journal, progress: Progress,
+    journal: Journal, progress: Progress, signals: Signals,
 ) -> None:  # fmt: skip
     engine = Engine(plan)
     hosts = tuple(service.name for service in experiment.system.services)
     watcher = Watcher(plan, directory, world, progress, hosts, _epoch_noted(directory, journal))
     faults: dict[str, Fault] = {i.id: i.fault for i in experiment.timeline}
     performer = Performer(plan, faults, world.hands, watcher.epoch, lambda: engine.in_force)
-    Interpreter(plan, engine, performer, world.hands, journal, watcher, world.troubles).run()
+    loop = Interpreter(plan, engine, performer, world.hands, journal, watcher, world.troubles)
+    signals.listener = loop.end
+    loop.run()
+    if loop.unwritten:
+        raise _not_on_disk(engine, loop.unwritten)
     journal.append("load.ended", **watcher.ended())
 
 
@@ -94,11 +117,36 @@ def _epoch_noted(directory: RunDirectory, journal: Journal) -> Callable[[Epoch],
     return note
 
 
-def _note_end(journal: Journal, error: BaseException) -> None:
-    if isinstance(error, (KeyboardInterrupt, Interrupted)):
-        journal.append("abort", reason="interrupted before the system was up", by="person")
-    else:
-        journal.append("abort", reason=str(error), by="world")
+def _note_end(journal: Journal, error: BaseException) -> bool:
+    """Whether the journal took it."""
+    by = "world" if isinstance(error, HarnessError) else "internal"
+    hint = error.hint if isinstance(error, HarnessError) else ""
+    reason = str(error) or type(error).__name__
+    if isinstance(error, KeyboardInterrupt):
+        by, reason = "person", "interrupted before the system was up"
+    try:
+        journal.append("abort", reason=reason, by=by, hint=hint)
+        journal.append("run.ended")
+    except OSError:
+        return False
+    return True
+
+
+def _not_on_disk(engine: Engine, why: str) -> HarnessError:
+    """The journal could not be written while effects came and went: what became of them."""
+    left = [id for id, life in engine.lives.items() if life.state is State.LEFT_BEHIND]
+    if left:
+        return LeftBehind(f"{', '.join(left)} could not be taken back, and the journal cannot be "
+                          f"written: {why}")  # fmt: skip
+    return InvalidRun(f"the journal cannot be written: {why}; everything was taken back",
+                      hint="nothing is injected without its receipt on disk")  # fmt: skip
+
+
+def _unwritten(error: BaseException) -> BaseException:
+    """A disk that takes nothing, in words; anything else as it is."""
+    if not isinstance(error, OSError):
+        return error
+    return InvalidRun(f"the run directory cannot be written: {error}")
 
 
 def _new_directory(reports: Path, plan: Plan) -> RunDirectory:
@@ -128,37 +176,3 @@ def _facts(epoch: Epoch) -> Facts:
         machine={"system": platform.system(), "kernel": platform.release(),
                  "cores": str(os.cpu_count())},
     )  # fmt: skip
-
-
-@contextmanager
-def _logging_to(path: Path) -> Iterator[None]:
-    handler = logging.FileHandler(path / "log.jsonl")
-    handler.setFormatter(
-        logging.Formatter(
-            '{"at":"%(asctime)s","level":"%(levelname)s","from":"%(name)s","says":"%(message)s"}'
-        )
-    )
-    root = logging.getLogger("harness")
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        root.removeHandler(handler)
-        handler.close()
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Until the interpreter listens to signals itself, SIGTERM and SIGHUP end like Ctrl-C."""
-    import signal
-
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = {s: signal.signal(s, interrupt) for s in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -6,18 +6,17 @@ It never names a fault. What it holds to, at every step:
 - everything injected is reverted, in reverse order on each resource, and then looked for;
 - one change at a time on a resource; overlapping effects come and go independently.
 
-A revert that fails is tried again `REVERT_TRIES` times here (each try is bounded below), then the
-effect counts as left behind and the run goes on taking back the others.
+The phases of a run stand here, the lives of its effects in `lives`. A revert that fails is tried
+again there (each try is bounded), then the effect counts as left behind, and the run goes on taking
+back the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from harness.agent.effects import InForce, Resource
-from harness.record.plan import Plan, PlannedEffect
+from harness.record.plan import Plan
 from harness.run.lifecycle import (
     ENDED,
     Abort,
@@ -29,9 +28,7 @@ from harness.run.lifecycle import (
     Done,
     Event,
     Failed,
-    Finding,
     Finish,
-    Holding,
     Look,
     LookBefore,
     Make,
@@ -43,48 +40,31 @@ from harness.run.lifecycle import (
     Tick,
     Write,
 )
+from harness.run.lives import Life, Lives
 
-LEAD_S = 2.0  #: how long before an inject its `before` look begins
-LOOK_S = 1.0  #: how long one look takes
-SHORTEST_LOOK_S = 0.3
-LOOK_MARGIN_S = 0.1  #: a look ends so long before the revert is due
-EVENT_LOOK_S = 0.2
-EVENT_LOOKS = 10  #: how often an event's outcome is looked at before it counts as not seen
-REVERT_TRIES = 3
-CHECK_TRIES = 4
 WORTH_S = 0.5  #: less time than this is not worth skipping
-
-
-@dataclass
-class Life:
-    """One effect on its way through the states."""
-
-    plan: PlannedEffect
-    state: State = State.PLANNED
-    injected: float = 0.0
-    order: int = 0
-    looks: int = 0
-    looking: bool = False
-    next_look: float = 0.0
-    witnessed: bool = False
-    reverts: int = 0
-    checks: int = 0
+ON = (State.INJECTING, State.HELD, State.REVERTING, State.CHECKING)
 
 
 class Engine:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.now = -plan.warmup
-        self.ahead = 0.0  # how far the timeline is ahead of the clock: phases that ended early
-        self.lives = {effect.id: Life(effect) for effect in plan.effects}
-        self.holdings: dict[Resource, Holding] = {}
         self.aborted: Abort | None = None
-        self.gates: dict[str, str] = {}
         self.load = "none"
-        self.closing = False
         self.finished = False
-        self._orders = 0
+        self._begun = False
+        self._gates: set[str] = set()
         self._out: list[Command] = []
+        self._lives = Lives(plan, self._say, self._give_up)
+
+    @property
+    def ahead(self) -> float:
+        """How far the timeline is ahead of the clock, in seconds: phases that ended early."""
+        return self._lives.ahead
+
+    @property
+    def lives(self) -> dict[str, Life]:
+        return self._lives.all
 
     def feed(self, event: Event) -> list[Command]:
         """Take in what happened; answer with what is to be done, in order."""
@@ -92,7 +72,7 @@ class Engine:
             case Begin():
                 self._begin()
             case Tick(now):
-                self.now = now
+                self._lives.now = now
                 self._due()
             case Done(command, result):
                 self._done(command, result)
@@ -102,6 +82,7 @@ class Engine:
                 self._abort(event)
             case Decided():
                 self._skip(event)
+        self._start_load_when_prepared()
         self._close_when_over()
         out, self._out = self._out, []
         return out
@@ -109,278 +90,87 @@ class Engine:
     @property
     def in_force(self) -> tuple[tuple[Resource, InForce], ...]:
         """Every effect in force now, with its resource."""
-        return tuple((h.resource, e) for h in self.holdings.values() for e in h.in_force)
+        held = self._lives.holdings.values()
+        return tuple((holding.resource, effect) for holding in held for effect in holding.in_force)
 
     @property
     def active(self) -> tuple[str, ...]:
         """The interventions that are on now."""
-        on = (State.INJECTING, State.HELD, State.REVERTING, State.CHECKING)
-        return tuple(dict.fromkeys(
-            life.plan.intervention for life in self.lives.values()
-            if life.state in on and not life.plan.prepare
-        ))  # fmt: skip
-
-    @property
-    def timeline(self) -> float:
-        """Where on the timeline of the plan we are."""
-        return self.now + self.ahead
+        on = self._lives.timeline(*ON)
+        return tuple(dict.fromkeys(life.plan.intervention for life in on))
 
     def _skip(self, event: Decided) -> None:
         """Go to what the timeline has next. While anything is under way, nothing is skipped."""
-        next_at = self._next_at()
+        next_at = self._lives.next_at()
         if self.load != "running" or self.aborted or next_at is None:
             return
-        if (saved := next_at - self.timeline) >= WORTH_S:
-            self.ahead += saved
+        saved = min(next_at, self.plan.duration) - self._lives.timeline_now
+        if saved >= WORTH_S:
+            self._lives.ahead += saved
             told = {"phase": event.phase, "what": event.what, "saved_s": round(saved, 3)}
             self._say(Write("decided", "", told))
 
-    def _next_at(self) -> float | None:
-        """When the next effect begins or ends, or the run; None where that may not be hurried: a
-        fault counts only once it was seen.
-        """
-        lives = [life for life in self.lives.values() if not life.plan.prepare]
-        if any(life.state not in (State.PLANNED, State.HELD, *ENDED) for life in lives):
-            return None
-        if any(life.state is State.HELD and not life.witnessed for life in lives):
-            return None
-        begins = [e.plan.at - LEAD_S for e in lives if e.state is State.PLANNED]
-        ends = [e.injected + e.plan.lasts for e in lives if e.state is State.HELD]
-        return min([*begins, *ends, self.plan.duration])
-
-    # ------------------------------------------------------------ the way in
+    # ------------------------------------------------------------ phases
 
     def _begin(self) -> None:
-        for life in self._prepares():
-            self._start(life)
-        self._start_load_when_prepared()
-
-    def _prepares(self) -> list[Life]:
-        return [life for life in self.lives.values() if life.plan.prepare]
+        self._begun = True
+        for life in self._lives.prepares():
+            self._lives.start(life)
 
     def _start_load_when_prepared(self) -> None:
-        if self.load != "none" or self.aborted:
+        if not self._begun or self.load != "none" or self.aborted:
             return
-        if all(life.state is State.HELD for life in self._prepares()):
+        if all(life.state is State.HELD for life in self._lives.prepares()):
             self.load = "starting"
             self._say(Write("prepared"), StartLoad())
 
     def _due(self) -> None:
-        if self.load != "running" or self.aborted:
-            return self._revert_due()
-        for life in self._timeline(State.PLANNED):
-            if self.timeline >= life.plan.at - LEAD_S:
-                life.state = State.BEFORE
-                self._say(LookBefore(life.plan.id))
-        for intervention in self.plan.interventions:
-            self._ask_gate(intervention)
-        self._look_again()
-        return self._revert_due()
-
-    def _timeline(self, state: State) -> list[Life]:
-        return [e for e in self.lives.values() if e.state is state and not e.plan.prepare]
+        if self.load == "running" and not self.aborted:
+            self._lives.look_before_due()
+            for intervention in self.plan.interventions:
+                self._ask_gate(intervention)
+            self._lives.look_again()
+        self._lives.revert_due()
 
     def _ask_gate(self, intervention: str) -> None:
+        if intervention in self._gates:
+            return
         lives = [self.lives[effect.id] for effect in self.plan.of(intervention)]
-        ready = all(life.state is State.READY and self.timeline >= life.plan.at for life in lives)
-        if ready and intervention not in self.gates:
-            self.gates[intervention] = "asked"
+        now = self._lives.timeline_now
+        if all(life.state is State.READY and now >= life.plan.at for life in lives):
+            self._gates.add(intervention)
             self._say(AskGate(intervention, alone=not self.active))
 
     def _gate_answered(self, intervention: str, reason: str) -> None:
         if self.aborted:
-            return None
+            return
         self._say(Write("gate", "", {"intervention": intervention, "reason": reason}))
         if reason:
-            return self._abort(Abort(reason, "baseline"))
-        for effect in self.plan.of(intervention):
-            self._start(self.lives[effect.id])
-        return None
-
-    def _start(self, life: Life) -> None:
-        """From here on the effect will be made, unless an abort comes first."""
-        holding = self._holding(life)
-        self._orders += 1
-        life.order = self._orders
-        if holding.receipt:
-            return self._inject(life, holding)
-        life.state = State.SNAPSHOT
-        self._say(TakeSnapshot(life.plan.id))
-        return None
-
-    def _snapshot_taken(self, life: Life, snapshot: Any) -> None:
-        if self.aborted:
-            life.state = State.SKIPPED
-            return
-        holding = self._holding(life)
-        if not holding.receipt:
-            holding.receipt, holding.snapshot = f"{life.plan.id}#{life.order}", snapshot
-            self._say(Write("receipt", life.plan.id, {
-                "receipt": holding.receipt, "resource": holding.resource, "snapshot": snapshot,
-                "does": life.plan.does,
-            }))  # fmt: skip
-        self._inject(life, holding)
-
-    def _inject(self, life: Life, holding: Holding) -> None:
-        life.state = State.INJECTING
-        if life.plan.event:
-            self._say(Write("acting", life.plan.id), Perform(life.plan.id, holding.receipt))
+            self._abort(Abort(reason, "baseline"))
         else:
-            self._change(holding, life.plan.id, comes=True)
+            for effect in self.plan.of(intervention):
+                self._lives.start(self.lives[effect.id])
 
-    # ------------------------------------------------------------ one change at a time
-
-    def _holding(self, life: Life) -> Holding:
-        resource = life.plan.resource
-        return self.holdings.setdefault(resource, Holding(resource))
-
-    def _change(self, holding: Holding, effect: str, *, comes: bool) -> None:
-        holding.waiting.append((effect, comes))
-        self._next_change(holding)
-
-    def _next_change(self, holding: Holding) -> None:
-        if holding.busy or not holding.waiting:
-            return
-        effect, comes = holding.waiting.pop(0)
-        kept = tuple(e for e in holding.in_force if e.id != effect)
-        does: Any = self.lives[effect].plan.does
-        wanted = (*kept, InForce(effect, does, self.now)) if comes else kept
-        assert holding.receipt, "a receipt comes first"
-        assert holding.snapshot is not None, "and holds the snapshot"
-        assert not (comes and self.aborted), "nothing is injected after an abort"
-        holding.busy, holding.change = True, (effect, comes)
-        holding.generation += 1
-        # What was asked for counts as in force from here: an unanswered make counts as made.
-        holding.in_force = wanted if comes else holding.in_force
-        self._say(
-            Write(
-                "injecting" if comes else "reverting", effect, {"generation": holding.generation}
-            ),
-            Make(effect, holding.receipt, holding.generation, holding.snapshot, wanted),
-        )
-
-    def _made(self, life: Life, command: Make) -> None:
-        holding = self._holding(life)
-        assert holding.change is not None, "an answer to a question"
-        _, came = holding.change
-        holding.busy, holding.change, holding.in_force = False, None, command.in_force
-        if came:
-            self._injected(life)
-        else:
-            life.state = State.CHECKING
-            self._say(Write("reverted", life.plan.id), self._check(life, holding))
-        self._next_change(holding)
-
-    def _injected(self, life: Life) -> None:
-        life.state, life.injected = State.HELD, self.timeline
-        self._say(Write("injected", life.plan.id))
-        if self.aborted:
-            return self._revert(life)
-        if life.plan.prepare:
-            self._start_load_when_prepared()
-        return None
-
-    # ------------------------------------------------------------ held
-
-    def _look_again(self) -> None:
-        """With the tick, never from an answer: a witness that fails at once must not spin."""
-        for life in self._timeline(State.HELD):
-            if not life.looking and self.now >= life.next_look:
-                self._look(life)
-
-    def _look(self, life: Life) -> None:
-        ends = life.injected + life.plan.lasts - LOOK_MARGIN_S
-        left = LOOK_S if life.plan.event else ends - self.timeline
-        if left >= SHORTEST_LOOK_S:
-            life.looking = True
-            life.next_look = self.now + (EVENT_LOOK_S if life.plan.event else LOOK_S)
-            self._say(Look(life.plan.id, min(LOOK_S, left)))
-
-    def _looked(self, life: Life, finding: Finding) -> None:
-        if life.state is not State.HELD:
-            return  # it was being taken back meanwhile: this look saw a bit of both
-        life.looks += 1
-        life.looking = False
-        self._say(Write("look", life.plan.id, finding.data))
-        if finding.fine and not life.witnessed:
-            life.witnessed = True
-            self._say(Write("witnessed", life.plan.id))
-        if life.plan.event and (life.witnessed or self.aborted or life.looks >= EVENT_LOOKS):
-            self._event_over(life)
-
-    def _acted(self, life: Life, finding: Finding) -> None:
-        life.state, life.injected = State.HELD, self.timeline
-        self._say(Write("acted", life.plan.id))
-        self._looked(life, finding)
-
-    def _event_over(self, life: Life) -> None:
-        life.state = State.GONE
-        holding = self._holding(life)
-        if not holding.in_force and not holding.busy:
-            holding.receipt = ""
-        self._say(Write("gone", life.plan.id))
-
-    # ------------------------------------------------------------ the way out
-
-    def _revert_due(self) -> None:
-        for life in self._timeline(State.HELD):
-            over = self.timeline >= life.injected + life.plan.lasts
-            if not life.plan.event and (over or self.aborted):
-                self._revert(life)
-
-    def _revert(self, life: Life) -> None:
-        if life.plan.event:
-            return self._event_over(life)
-        life.state = State.REVERTING
-        life.reverts += 1
-        self._change(self._holding(life), life.plan.id, comes=False)
-        return None
-
-    def _check(self, life: Life, holding: Holding) -> CheckGone:
-        last = not holding.in_force and not holding.waiting
-        return CheckGone(life.plan.id, holding.snapshot if last else None)
-
-    def _checked(self, life: Life, finding: Finding) -> None:
-        life.checks += 1
-        if finding.fine:
-            return self._gone(life, finding.data)
-        if life.checks < CHECK_TRIES:
-            return self._say(self._check(life, self._holding(life)))
-        return self._left(life, finding.reason)
-
-    def _gone(self, life: Life, data: dict[str, Any]) -> None:
-        life.state = State.GONE
-        self._release(life)
-        self._say(Write("gone", life.plan.id, data))
-
-    def _release(self, life: Life) -> None:
-        holding = self._holding(life)
-        if not holding.in_force and not holding.busy and not holding.waiting:
-            holding.receipt = ""
-
-    def _left(self, life: Life, reason: str) -> None:
-        life.state = State.LEFT_BEHIND
-        self._say(Write("left_behind", life.plan.id, {"what": [reason]}))
+    def _give_up(self, reason: str) -> None:
+        self._abort(Abort(reason, "internal"))
 
     def _abort(self, event: Abort) -> None:
         if self.aborted or self.finished:
             return
-        self.aborted = event
+        self.aborted, self._lives.aborted = event, True
         self._say(Write("abort", "", {"reason": event.reason, "by": event.by}))
-        for life in self.lives.values():
-            if life.state in (State.PLANNED, State.BEFORE, State.READY):
+        for life in self._lives.timeline(State.PLANNED, State.BEFORE, State.READY):
+            life.state = State.SKIPPED
+        for life in self._lives.prepares():
+            if life.state is State.PLANNED:
                 life.state = State.SKIPPED
-        self._drop_waiting()
-        for life in sorted(self._timeline(State.HELD), key=lambda life: -life.order):
-            self._revert(life)
+        self._lives.drop_waiting()
+        self._revert_all(self._lives.timeline(State.HELD))
 
-    def _drop_waiting(self) -> None:
-        """Injects that still wait behind another change never began."""
-        for holding in self.holdings.values():
-            for effect, comes in holding.waiting:
-                if comes:
-                    self.lives[effect].state = State.SKIPPED
-            holding.waiting = [change for change in holding.waiting if not change[1]]
+    def _revert_all(self, lives: list[Life]) -> None:
+        """The latest first."""
+        for life in sorted(lives, key=lambda life: -life.order):
+            self._lives.revert(life)
 
     # ------------------------------------------------------------ answers
 
@@ -393,22 +183,17 @@ class Engine:
             case StopLoad():
                 self.load = "ended"
             case LookBefore(effect):
-                self._looked_before(self.lives[effect], result)
+                self._lives.looked_before(self.lives[effect], result)
             case TakeSnapshot(effect):
-                self._snapshot_taken(self.lives[effect], result)
+                self._lives.snapshot_taken(self.lives[effect], result)
             case Make(effect):
-                self._made(self.lives[effect], command)
+                self._lives.made(self.lives[effect], command)
             case Perform(effect):
-                self._acted(self.lives[effect], result)
+                self._lives.acted(self.lives[effect], result)
             case Look(effect):
-                self._looked(self.lives[effect], result)
+                self._lives.looked(self.lives[effect], result)
             case CheckGone(effect):
-                self._checked(self.lives[effect], result)
-
-    def _looked_before(self, life: Life, finding: Finding) -> None:
-        if life.state is State.BEFORE:
-            life.state = State.READY
-            self._say(Write("before", life.plan.id, finding.data))
+                self._lives.checked(self.lives[effect], result)
 
     def _failed(self, event: Failed) -> None:
         match event.command:
@@ -418,59 +203,11 @@ class Engine:
             case StopLoad():
                 self.load = "ended"
             case Write():
-                self._abort(Abort(f"the journal cannot be written: {event.reason}", "internal"))
+                self._abort(Abort(f"the journal cannot be written: {event.reason}", "world"))
             case Finish():
                 pass
             case command:
-                self._effect_failed(self.lives[command.effect], event)
-
-    def _effect_failed(self, life: Life, event: Failed) -> None:
-        doing = type(event.command).__name__
-        self._say(Write("failed", life.plan.id, {"doing": doing, "reason": event.reason}))
-        match event.command:
-            case Look():
-                self._looked(
-                    life, Finding(fine=False, reason=event.reason, data={"error": event.reason})
-                )
-            case CheckGone():
-                self._check_failed(life, event)
-            case Make():
-                self._make_failed(life, event)
-            case _:
-                self._never_made(life, event)
-
-    def _never_made(self, life: Life, event: Failed) -> None:
-        """A before-look, a snapshot or an act that failed: nothing is held."""
-        life.state = State.TARGET_GONE if event.target_gone else State.SKIPPED
-        self._release(life)
-        self._abort(Abort(f"{life.plan.id}: {event.reason}", "internal"))
-
-    def _make_failed(self, life: Life, event: Failed) -> None:
-        holding = self._holding(life)
-        came = holding.change is not None and holding.change[1]
-        holding.busy, holding.change = False, None
-        if event.target_gone:
-            self._target_gone(life, holding)
-        elif came or life.reverts < REVERT_TRIES:
-            self._revert(life)  # nobody knows whether it was made: take it back
-        else:
-            holding.in_force = tuple(e for e in holding.in_force if e.id != life.plan.id)
-            self._left(life, event.reason)
-        if came:
-            self._abort(Abort(f"{life.plan.id} could not be injected: {event.reason}", "internal"))
-        self._next_change(holding)
-
-    def _target_gone(self, life: Life, holding: Holding) -> None:
-        life.state = State.TARGET_GONE
-        holding.in_force = tuple(e for e in holding.in_force if e.id != life.plan.id)
-        self._release(life)
-        self._say(Write("target_gone", life.plan.id))
-
-    def _check_failed(self, life: Life, event: Failed) -> None:
-        if event.target_gone:
-            self._target_gone(life, self._holding(life))
-        else:
-            self._checked(life, Finding(fine=False, reason=event.reason))
+                self._lives.failed(self.lives[command.effect], event)
 
     # ------------------------------------------------------------ the end
 
@@ -485,20 +222,16 @@ class Engine:
             self._close()
 
     def _timeline_over(self) -> bool:
-        if not self.aborted and (self.load != "running" or self.timeline < self.plan.duration):
+        running = self.load == "running" and self._lives.timeline_now >= self.plan.duration
+        if not self.aborted and not running:
             return self.load in ("stopping", "ended")
         return all(e.state in ENDED for e in self.lives.values() if not e.plan.prepare)
 
     def _close(self) -> None:
-        prepared = [e for e in self._prepares() if e.state is State.HELD]
-        for life in sorted(prepared, key=lambda life: -life.order):
-            self._revert(life)
+        self._revert_all([e for e in self._lives.prepares() if e.state is State.HELD])
         if all(life.state in ENDED for life in self.lives.values()):
             self.finished = True
             self._say(Finish())
 
     def _say(self, *commands: Command) -> None:
         self._out.extend(commands)
-
-
-Feed = Callable[[Event], list[Command]]

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import logging
 import queue
-import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict
-from types import FrameType
 from typing import Any, Protocol
 
 from harness.agent.effects import encode
 from harness.capabilities import Hands, HandsError
+from harness.errors import UsageError
 from harness.record.journal import Journal, StepName
 from harness.record.plan import Plan
 from harness.run import lifecycle as go
@@ -35,7 +34,8 @@ GRACE_S = 90.0
 
 log = logging.getLogger(__name__)
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: Looks of all effects may be under way at once, and a revert must never wait behind them.
+_WORKERS_AT_MOST = 32
 _ENDS: tuple[str, ...] = ("gone", "target_gone", "left_behind")
 _BEFORE_EFFECT: tuple[str, ...] = ("receipt", "injecting", "acting")
 
@@ -49,6 +49,10 @@ class LoadAndLive(Protocol):
 
     def stop(self) -> None:
         """End it and wait."""
+        ...
+
+    def hurry(self) -> None:
+        """Wait no longer for requests in flight."""
         ...
 
     def epoch(self) -> float:
@@ -67,8 +71,9 @@ class LoadAndLive(Protocol):
 class Interpreter:
     def __init__(
         self, plan: Plan, engine: Engine, performer: Performer, hands: Hands, journal: Journal,
-        load: LoadAndLive, troubles: Any,
+        load: LoadAndLive, troubles: Callable[[], tuple[str, ...]],
     ) -> None:  # fmt: skip
+        self.unwritten = ""  # why the journal could not be written, if it could not
         self._plan = plan
         self._engine = engine
         self._performer = performer
@@ -77,20 +82,32 @@ class Interpreter:
         self._load = load
         self._troubles = troubles
         self._events: queue.SimpleQueue[go.Event] = queue.SimpleQueue()
-        self._pool = ThreadPoolExecutor(8, thread_name_prefix="effect")
+        workers = min(_WORKERS_AT_MOST, 4 + 2 * len(plan.effects))
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="effect")
+        self._refused: UsageError | None = None
         self._due = {"renew": 0.0, "watch": 0.0, "troubles": 0.0}
         self._signalled = 0
         self._deadline = time.monotonic() + plan.max_duration + GRACE_S
 
     def run(self) -> None:
-        """Drive the engine to its end. Returns when everything was taken back or given up."""
-        with self._listening_to_signals():
-            try:
-                self._feed(go.Begin())
-                while not self._engine.finished and time.monotonic() < self._deadline:
-                    self._step()
-            finally:
-                self._pool.shutdown(wait=False, cancel_futures=True)
+        """Drive the engine to its end. Returns when everything was taken back or given up; raises
+        the `UsageError` of a load that cannot be started."""
+        try:
+            self._feed(go.Begin())
+            while not self._engine.finished and time.monotonic() < self._deadline:
+                self._step()
+        finally:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._refused:
+            raise self._refused
+
+    def end(self, signal_name: str) -> None:
+        """A person or a signal: take everything back; the second time without pauses."""
+        self._signalled += 1
+        if self._signalled > 1:
+            self._performer.hurry()
+            self._load.hurry()
+        self._events.put(go.Abort(f"received {signal_name}", "person"))
 
     def _step(self) -> None:
         with suppress(queue.Empty):
@@ -105,12 +122,18 @@ class Interpreter:
         if isinstance(event, go.Abort):
             self._deadline = min(self._deadline, time.monotonic() + GRACE_S)
         broken: dict[str, str] = {}
+        failed: list[go.Failed] = []
         for command in self._engine.feed(event):
             if isinstance(command, go.Write):
+                if command.effect and command.effect in broken:
+                    continue
                 if why := self._write(command):
-                    broken[command.effect] = why
+                    failed.append(go.Failed(command, why))
+                    broken |= {command.effect: why} if command.step in _BEFORE_EFFECT else {}
             elif not isinstance(command, go.Finish):
                 self._send(command, broken.get(getattr(command, "effect", "")))
+        for failure in failed:  # before anything else is fed: nothing may build on that line
+            self._feed(failure)
 
     def _send(self, command: go.Command, broken: str | None) -> None:
         if broken:
@@ -123,6 +146,9 @@ class Interpreter:
             self._events.put(go.Done(command, self._result(command)))
         except HandsError as error:
             self._events.put(go.Failed(command, str(error), error.target_gone))
+        except UsageError as error:
+            self._refused = error
+            self._events.put(go.Failed(command, str(error)))
         except Exception as error:
             log.exception("%s failed", command)
             self._events.put(go.Failed(command, f"{type(error).__name__}: {error}"))
@@ -140,41 +166,61 @@ class Interpreter:
     # ------------------------------------------------------------ the journal
 
     def _write(self, command: go.Write) -> str:
-        """Append; why an effect must not be made now, or empty."""
+        """Append; why that could not be done, or empty."""
         try:
             if command.step in _ENDS:
                 self._write_judgement(command.effect)
-            self.note(command.step, command.effect, **encode(command.data))
+            self._note(command.step, command.effect, **encode(command.data))
         except OSError as error:
-            self._events.put(go.Failed(command, str(error)))
-            return str(error) if command.step in _BEFORE_EFFECT else ""
-        return ""
+            self.unwritten = str(error)
+        else:
+            return ""
+        return self.unwritten
 
-    def note(self, step: StepName, effect: str = "", **data: Any) -> None:
+    def _note(self, step: StepName, effect: str = "", **data: Any) -> None:
         self._journal.append(step, effect, **data)
 
     def _write_judgement(self, effect_id: str) -> None:
         effect = self._plan.effect(effect_id)
         if effect.prepare:
             return
-        lines = self._performer.judged(effect)
+        try:
+            lines = self._performer.judged(effect)
+        except Exception:  # a fault's own code must not stop what is taken back
+            log.exception("%s could not be judged", effect_id)
+            lines = ()
         seen = any(line.confirmed for line in lines)
         confirmed = seen and all(line.confirmed is not False for line in lines)
-        self.note("judged", effect_id, witnessed=[asdict(w) for w in lines], confirmed=confirmed)
-        self.note("exercised", effect_id, **asdict(self._performer.exercised(effect)))
+        self._note("judged", effect_id, witnessed=[asdict(w) for w in lines], confirmed=confirmed)
+        self._note("exercised", effect_id, **asdict(self._performer.exercised(effect)))
 
     # ------------------------------------------------------------ duties
 
     def _duties(self, now: float) -> None:
         if self._is_due("renew", now, RENEW_S):
             self._renew()
+        abort = None
         if self._is_due("troubles", now, TROUBLES_S):
-            for trouble in self._troubles():
-                self.note("trouble", what=trouble)
+            abort = self._watch_world()
         if self._is_due("watch", now, WATCH_S):
-            abort = self._load.watch(now - self._load.epoch(), self._engine.active)
-            if abort and not self._engine.aborted:
-                self._feed(abort)
+            abort = abort or self._watch_load(now - self._load.epoch())
+        if abort and not self._engine.aborted:
+            self._feed(abort)
+
+    def _watch_world(self) -> go.Abort | None:
+        try:
+            for trouble in self._troubles():
+                self._write(go.Write("trouble", "", {"what": trouble}))
+        except HandsError as error:
+            return go.Abort(str(error), "world")
+        return None
+
+    def _watch_load(self, now: float) -> go.Abort | None:
+        try:
+            return self._load.watch(now, self._engine.active)
+        except Exception as error:  # whoever cannot see must not go on, and must take back
+            log.exception("the measurement failed")
+            return go.Abort(f"the measurement failed: {type(error).__name__}: {error}", "internal")
 
     def _is_due(self, duty: str, now: float, every_s: float) -> bool:
         if now < self._due[duty]:
@@ -187,19 +233,4 @@ class Interpreter:
             self._hands.renew()
         except HandsError as error:
             if not self._engine.aborted:
-                self._feed(go.Abort(f"the lease was lost: {error}", "lease"))
-
-    @contextmanager
-    def _listening_to_signals(self) -> Iterator[None]:
-        before = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self._signalled += 1
-        if self._signalled > 1:
-            self._performer.hurry()
-        self._events.put(go.Abort(f"received {signal.Signals(number).name}", "person"))
+                self._feed(go.Abort(str(error), "lease"))

@@ -155,7 +155,10 @@ class Failed:
 
 @dataclass(frozen=True)
 class Abort:
-    """Take everything back and end. `by`: person, guard, blind, lease, baseline, internal."""
+    """Take everything back and end. `by`: person, guard, blind, lease, baseline, world, internal.
+
+    `world` is what the run stands on: the system's world, the disk.
+    """
 
     reason: str
     by: str

@@ -17,7 +17,6 @@ from tenacity import (
     Retrying,
     retry_if_exception,
     stop_after_attempt,
-    stop_when_event_set,
     wait_exponential,
 )
 from tenacity.nap import sleep_using_event
@@ -26,11 +25,8 @@ from harness.agent.effects import (
     Act,
     Exercised,
     InForce,
-    Processes,
     Resource,
-    Seen,
     Snapshot,
-    Unit,
     encode,
 )
 from harness.capabilities import Hands, HandsError
@@ -68,7 +64,6 @@ class Performer:
         self._in_force = in_force
         self._watches = {effect.id: Watch() for effect in plan.effects}
         self._hurry = threading.Event()
-        self._closing = threading.Event()
 
     def hurry(self) -> None:
         """A second Ctrl-C: no more pauses between tries. Nothing is skipped."""
@@ -123,7 +118,7 @@ class Performer:
 
     def _retrying(self, attempts: int) -> Retrying:
         return Retrying(
-            stop=stop_after_attempt(attempts) | stop_when_event_set(self._closing),
+            stop=stop_after_attempt(attempts),
             wait=wait_exponential(multiplier=0.2, max=2),
             retry=retry_if_exception(
                 lambda e: isinstance(e, HandsError) and not e.lost and not e.target_gone
@@ -135,8 +130,9 @@ class Performer:
     def _act(self, effect: PlannedEffect, receipt: str) -> go.Finding:
         watch = self._watches[effect.id]
         watch.since = time.monotonic()
-        seen = self._hands.act(effect.resource, receipt, _act_of(effect))
-        return self._found(effect, seen)
+        self._hands.act(effect.resource, receipt, _act_of(effect), effect.id)
+        # Who acts is no witness: what it answered counts for nothing.
+        return self._found(effect, self._measure(effect, 0.0))
 
     def _look_before(self, effect: PlannedEffect) -> go.Finding:
         look = self._watches[effect.id].before = self._measure(effect, BEFORE_S)
@@ -145,8 +141,7 @@ class Performer:
     def _look(self, effect: PlannedEffect, for_s: float) -> go.Finding:
         return self._found(effect, self._measure(effect, for_s))
 
-    def _found(self, effect: PlannedEffect, look: Look | Seen) -> go.Finding:
-        look = look if isinstance(look, Look) else Look(look)
+    def _found(self, effect: PlannedEffect, look: Look) -> go.Finding:
         self._watches[effect.id].looks.append(look)
         self._count(effect)
         alone = self._fault(effect).judge(self._held(effect, [look]))
@@ -199,11 +194,3 @@ def _differs(before: Snapshot, now: Snapshot) -> str:
     return ", ".join(
         f"{k} was {before.settings.get(k)!r}, is {now.settings.get(k)!r}" for k in changed
     )
-
-
-def key(resource: Resource, world: str) -> str:
-    """What a lease on this resource is called, the same from every run of this machine."""
-    if isinstance(resource, Processes) and resource.pid:
-        return f"process {resource.pid} (started {resource.start})"
-    kind = "unit" if isinstance(resource, Unit) else type(resource).__name__.lower()
-    return f"{world} {kind} {resource.target}"

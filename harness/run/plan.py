@@ -18,6 +18,7 @@ from harness.experiment.model import Closed, Experiment, Intervention, Load
 from harness.experiment.prober import probed, prober
 from harness.faults.fault import Condition, Event, Fault
 from harness.record.plan import LoadPlan, Plan, PlannedEffect
+from harness.record.redaction import referred
 from harness.substrates.substrate import Replica, Substrate, Topology
 
 RECOVERY_WINDOW_S = 5.0
@@ -232,7 +233,8 @@ def _load(
         counts=load.arrivals.counts, rate=rate.points, rate_smooth=rate.smooth,
         rate_every=rate.every, poisson=load.arrivals.poisson, seed=seed,
         warmup=float(load.warmup), duration=duration, timeout=float(load.timeout),
-        workers=load.workers, headers=load.headers, run_id=run_id, requests=load.requests,
+        workers=load.workers, run_id=run_id, requests=load.requests,
+        headers=tuple((name, referred(text, experiment.secrets)) for name, text in load.headers),
         data=load.data, closed_users=closed.users, think=float(closed.think),
         prober=experiment.load is None,
     )  # fmt: skip

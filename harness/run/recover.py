@@ -7,15 +7,22 @@ says by a fresh agent.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from harness.agent.effects import Resource, Snapshot, decode
 from harness.capabilities import HandsError
+from harness.errors import Refused
 from harness.record.directory import RunDirectory
 from harness.record.journal import Journal, Step
-from harness.record.plan import Plan
+from harness.record.plan import Plan, PlannedEffect
+from harness.run import state
 
 LEASE_S = 30.0
+#: How long the end of a dead run's world is waited for: its supervisor ends with its harness.
+WORLD_ENDS_S = 5.0
+_BEGUN = ("injecting", "acting")
 _OVER = ("gone", "target_gone", "recovered")
 
 
@@ -41,30 +48,30 @@ class Recovery:
 def still_open(directory: RunDirectory) -> tuple[Open, ...]:
     """Receipts of the run that are not closed, the latest first."""
     steps = directory.steps()
-    receipts = {s.effect: s for s in steps if s.step == "receipt"}
-    begun = {s.effect: s for s in steps if s.step in ("injecting", "acting")}
-    over = {s.effect for s in steps if s.step in _OVER}
-    held = [effect for effect in begun if effect not in over]
-    plan = directory.plan()
-    return tuple(
-        _open(effect, _receipt_of(effect, receipts, plan), begun[effect], plan)
-        for effect in reversed(held)
-    )
+    begun = any(step.step in _BEGUN for step in steps)
+    return open_in(steps, directory.plan()) if begun else ()
 
 
-def _receipt_of(effect: str, receipts: dict[str, Step], plan: Plan) -> Step:
-    """A receipt covers a resource: an effect without one of its own came under another's."""
-    if effect in receipts:
-        return receipts[effect]
-    resource = plan.effect(effect).resource
-    return next(s for name, s in receipts.items() if plan.effect(name).resource == resource)
+def open_in(steps: tuple[Step, ...], plan: Plan) -> tuple[Open, ...]:
+    """What may be in force after these steps, whatever came of the last of them."""
+    begun: dict[str, tuple[Step, Step]] = {}
+    receipts: dict[Resource, Step] = {}  # one covers a resource, and every effect on it
+    for step in steps:
+        if step.step == "receipt":
+            receipts[plan.effect(step.effect).resource] = step
+        elif step.step in _BEGUN:
+            receipt = receipts.get(plan.effect(step.effect).resource)
+            if receipt:  # without one nothing was made
+                begun[step.effect] = (step, receipt)
+        elif step.step in _OVER:
+            begun.pop(step.effect, None)
+    return tuple(_open(plan.effect(id), *begun[id]) for id in reversed(begun))
 
 
-def _open(effect: str, receipt: Step, begun: Step, plan: Plan) -> Open:
-    planned = plan.effect(effect)
+def _open(planned: PlannedEffect, begun: Step, receipt: Step) -> Open:
     ends = 0 if planned.prepare else begun.at + round(planned.lasts * 1e9)
-    data = receipt.data
-    return Open(effect, data["receipt"], planned.resource, decode(data["snapshot"]), ends)
+    snapshot: Snapshot = decode(receipt.data["snapshot"])
+    return Open(planned.id, receipt.data["receipt"], planned.resource, snapshot, ends)
 
 
 def recover_run(directory: RunDirectory, alive: bool) -> Recovery:
@@ -82,11 +89,29 @@ def recover_run(directory: RunDirectory, alive: bool) -> Recovery:
     return _make_as_before(directory, run_id, found)
 
 
+def clear(keys: tuple[str, ...]) -> None:
+    """Take back what dead runs left on these resources, or refuse: a snapshot of what a fault left
+    would make it the normal state."""
+    for entry in state.entries():
+        directory = RunDirectory(Path(entry.directory))
+        found = () if entry.alive else still_open(directory)
+        if not any(state.key(o.resource, entry.run_id) in keys for o in found):
+            continue
+        if left := recover_run(directory, alive=False).left:
+            raise Refused(
+                f"run {entry.run_id} left something on what this run would change: {left[0]}",
+                hint=f"harness recover {entry.run_id}",
+            )
+
+
 def _world_is_gone(directory: RunDirectory, run_id: str, found: tuple[Open, ...]) -> Recovery:
     from harness.substrates.local.channel import worlds
 
     names = (s.data.get("world", "") for s in directory.steps() if s.step == "world.ready")
     world = next(names, "")
+    until = time.monotonic() + WORLD_ENDS_S
+    while world in worlds() and time.monotonic() < until:
+        time.sleep(0.1)
     if world in worlds():
         left = (f"the world {world} is still up: end the process that `ss -xlp` shows for it",)
         return Recovery(run_id, "its world has not ended", left=left)

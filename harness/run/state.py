@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psutil
 
+from harness.agent.effects import Processes, Resource
 from harness.errors import Refused
 
 
@@ -42,13 +43,18 @@ class Entry:
     @property
     def alive(self) -> bool:
         try:
-            return abs(psutil.Process(self.pid).create_time() - self.born) < 1.0
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.born) < 1.0
+            return same and process.status() != psutil.STATUS_ZOMBIE
         except psutil.Error:
             return False
 
 
 def enter(run_id: str, name: str, directory: Path, substrate: str) -> Entry:
-    """Put this process's run into the index."""
+    """Put this process's run into the index; runs whose directory is gone leave it."""
+    for old in entries():
+        if not Path(old.directory).exists():
+            forget(old.run_id)
     born = psutil.Process().create_time()
     entry = Entry(run_id, name, str(directory), os.getpid(), born, substrate)
     _runs().joinpath(f"{run_id}.json").write_text(json.dumps(asdict(entry)))
@@ -99,6 +105,13 @@ def halted() -> str:
 
 
 # ---------------------------------------------------------------- leases
+
+
+def key(resource: Resource, world: str) -> str:
+    """What a lease on this resource is called, the same from every run of this machine."""
+    if isinstance(resource, Processes) and resource.pid:
+        return f"process {resource.pid} (started {resource.start})"
+    return f"{world} {type(resource).__name__.lower()} {resource.target}"
 
 
 @contextmanager

@@ -77,6 +77,10 @@ class Watcher:
         if self._driver:
             self._end = self._driver.stop()
 
+    def hurry(self) -> None:
+        if self._driver:
+            self._driver.hurry()
+
     def ended(self) -> dict[str, Any]:
         """What the journal keeps of the load."""
         return asdict(self._end)

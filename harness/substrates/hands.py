@@ -65,8 +65,10 @@ class AgentHands:
             snapshot=snapshot, effects=effects,
         )  # fmt: skip
 
-    def act(self, resource: Resource, receipt: str, act: Act) -> Seen:
-        seen: Seen = self._ask("act", resource=resource, receipt=receipt, act=act)
+    def act(self, resource: Resource, receipt: str, act: Act, effect_id: str) -> Seen:
+        seen: Seen = self._ask(
+            "act", resource=resource, receipt=receipt, act=act, effect_id=effect_id
+        )
         return seen
 
     def measure(self, resource: Resource, effect: Effect | Act | None, for_s: float) -> Seen:

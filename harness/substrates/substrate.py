@@ -76,7 +76,8 @@ class World(Protocol):
         ...
 
     def troubles(self) -> tuple[str, ...]:
-        """What ended or restarted by itself since the last call: `api-0 exited with 1`."""
+        """What ended or restarted by itself since the last call: `api-0 exited with 1`.
+        Raises `HandsError(lost=True)` when the world itself has ended."""
         ...
 
 

@@ -2,7 +2,7 @@
 
 When an agent dies, its reaper takes everything back. That is not believed but looked at: the first
 call that finds the agent lost starts a successor beside the same targets. The lost lease still ends
-the run (`renew` says so once); whatever is made after that is the snapshot.
+the run (`renew` says so); whatever is made after that is the snapshot.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ class SucceedingHands:
                 resource, receipt, generation, snapshot, () if self._succeeded else effects,
             ))  # fmt: skip
 
-    def act(self, resource: Resource, receipt: str, act: Act) -> Seen:
+    def act(self, resource: Resource, receipt: str, act: Act, effect_id: str) -> Seen:
         self._refuse_after_loss()
-        return self._hands.act(resource, receipt, act)
+        return self._hands.act(resource, receipt, act, effect_id)
 
     def measure(self, resource: Resource, effect: Effect | Act | None, for_s: float) -> Seen:
         return self._ask(lambda hands: hands.measure(resource, effect, for_s))
@@ -58,6 +58,8 @@ class SucceedingHands:
         return self._hands.exercised(resource, effect_id)
 
     def renew(self) -> None:
+        """A successor holds nothing, so there is nothing to prolong: the run is over."""
+        self._refuse_after_loss()
         self._hands.renew()
 
     def _refuse_after_loss(self) -> None:

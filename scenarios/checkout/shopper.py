@@ -1,4 +1,4 @@
-"""Shoppers, as anybody would write them for Locust: `locust -f shopper.py --host http://…` works too."""
+"""Shoppers, as anybody would write them: `locust -f shopper.py --host http://…` works too."""
 
 import random
 import uuid

@@ -10,7 +10,8 @@ TYPES = {
     "integer": int, "number": (int, float),
 }  # fmt: skip
 KNOWN = {
-    "$schema", "$defs", "$ref", "title", "description", "examples", "default", "type", "properties",
+    "$schema", "$id", "$defs", "$ref", "title", "description", "examples", "default", "type",
+    "properties",
     "required", "additionalProperties", "propertyNames", "minProperties", "items", "prefixItems",
     "anyOf", "oneOf", "enum", "const", "pattern", "minimum", "maximum", "exclusiveMinimum",
     "exclusiveMaximum", "minItems", "maxItems",

@@ -108,7 +108,7 @@ def test_a_process_is_killed_and_that_is_told(server, tmp_path):
         seen = world.hands.measure(target, None, 0.1)
         assert isinstance(seen, ProcessesSeen)
         assert [alive.pid for alive in seen.alive] == [process.pid]
-        world.hands.act(target, "receipt", Kill())
+        world.hands.act(target, "receipt", Kill(), "x")
         assert process.wait(5) == -signal.SIGKILL
         assert world.troubles() == ("a ended",)
         assert world.troubles() == ()

@@ -173,6 +173,25 @@ def test_timeout_hangs_until_taken_back_or_closes_after_its_time(world: SmallWor
 
 
 @in_world("client", "server")
+def test_timeout_keeps_the_end_of_an_answer_back_too(world: SmallWorld) -> None:
+    listener = world.listen("server", PORT)
+    proxy, edge = Proxy(), edge_of(world)
+    proxy.make(edge, NOTHING, (ON, toxic("timeout")))
+    caller = world.connect("client", "server", PORT, timeout=0.4)
+    caller.sendall(b"x")
+    server, _ = listener.accept()
+    assert server.recv(1) == b"x"
+    server.sendall(b"y")
+    server.close()
+    with pytest.raises(TimeoutError):
+        caller.recv(1)
+    caller.close()
+    of_ours = f"ss -Htn state all dst {edge.upstreams[0]}"
+    assert until(lambda: "CLOSE-WAIT" not in world.run("client", *of_ours.split()))
+    proxy.make(edge, NOTHING, ())
+
+
+@in_world("client", "server")
 def test_no_byte_is_lost_or_moved_while_latency_comes_and_goes(world: SmallWorld) -> None:
     world.serve("server", PORT)
     proxy, edge = Proxy(), edge_of(world)

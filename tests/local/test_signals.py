@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from small_world import SmallWorld, in_world, until
 
 from harness.agent.effects import InForce, Kill, Processes, Restart, Snapshot, Stopped
 from harness.agent.protocol import Failed, TargetGone
+from harness.mechanisms.callers import connected as connected_to
 from harness.mechanisms.processes import find
 from harness.mechanisms.signals import Signals
 
@@ -121,7 +123,7 @@ def test_a_kill_kills_all_and_leaves_newcomers_alone(world: SmallWorld) -> None:
     before = signals.measure(target, Kill(), 0.1)
     assert before.gone == ()
     assert len(before.alive) > 1
-    seen = signals.act(target, Kill())
+    seen = signals.act(target, Kill(), "kill")
     assert seen.alive == ()
     assert {(p.pid, p.start) for p in before.alive} <= {(p.pid, p.start) for p in seen.gone}
     assert server.wait(5) == -signal.SIGKILL
@@ -137,11 +139,38 @@ def test_a_kill_kills_all_and_leaves_newcomers_alone(world: SmallWorld) -> None:
 
 
 @in_world("client", "server")
+def test_each_kill_counts_its_own_callers_also_those_that_never_stay(world: SmallWorld) -> None:
+    world.serve("server", PORT)  # by us: so that it outlives the kill of the target's processes
+    signals, target, over = Signals(), target_of(world), threading.Event()
+
+    def call() -> None:
+        while not over.wait(0.1):
+            world.connect("client", "server", PORT).close()
+
+    caller = threading.Thread(target=call)
+    caller.start()
+    world.start("server", "sleep", "20")
+    assert until(lambda: len(find(target)) == 1)
+    signals.measure(target, Kill(), 0.8)
+    over.set()
+    caller.join()
+    assert until(lambda: not connected_to(target)), "nobody is connected at the act"
+    signals.act(target, Kill(), "first")
+    assert signals.exercised(target, "first").count >= 3
+    world.start("server", "sleep", "20")
+    assert until(lambda: len(find(target)) == 1)
+    signals.measure(target, Kill(), 0.3)
+    signals.act(target, Kill(), "second")
+    assert signals.exercised(target, "second").count == 0
+    assert signals.exercised(target, "first").count >= 3
+
+
+@in_world("client", "server")
 def test_term_that_is_ignored_is_told_as_it_is(world: SmallWorld) -> None:
     world.start("server", "sh", "-c", "trap '' TERM; while :; do sleep 0.1; done")
     signals, target = Signals(), target_of(world)
     assert until(lambda: len(find(target)) == 2)
-    seen = signals.act(target, Kill("TERM"))
+    seen = signals.act(target, Kill("TERM"), "kill")
     assert any(process.command == "sh" for process in seen.alive)
 
 
@@ -152,12 +181,12 @@ def test_ours_are_left_alone_and_nobody_is_an_error(world: SmallWorld) -> None:
     with pytest.raises(TargetGone):
         signals.snapshot(target)
     with pytest.raises(TargetGone):
-        signals.act(target, Kill())
+        signals.act(target, Kill(), "kill")
     with pytest.raises(TargetGone):
         signals.make(target, Snapshot("signals"), (PAUSE,))
     signals.make(target, Snapshot("signals"), ())
     with pytest.raises(Failed):
-        signals.act(target, Restart())
+        signals.act(target, Restart(), "kill")
     assert ours.poll() is None
 
 
@@ -175,7 +204,7 @@ def test_an_attached_process_with_its_descendants() -> None:
         assert until(lambda: "T" not in states([parent.pid, child]))
         other = Processes("api", pid=parent.pid, start=start + 1)
         with pytest.raises(TargetGone):
-            signals.act(other, Kill())
+            signals.act(other, Kill(), "kill")
         assert parent.poll() is None
-        seen = signals.act(target, Kill())
+        seen = signals.act(target, Kill(), "kill")
         assert {process.pid for process in seen.gone} == {parent.pid, child}

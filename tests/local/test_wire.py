@@ -18,6 +18,7 @@ from wired import C, honest_cables, link_of, ports, profile, round_trips
 from harness.agent.effects import Curve, InForce, Snapshot
 from harness.agent.protocol import TargetGone
 from harness.mechanisms import namespaces as ns
+from harness.mechanisms.bridge import OPEN, SHUT, Bridge
 from harness.mechanisms.wire import Wire
 
 HOSTS = ("client", "a", "b")
@@ -192,6 +193,21 @@ def test_a_partition_is_silent_or_tells(world: SmallWorld) -> None:
 
 
 @in_world(*HOSTS)
+def test_what_the_bridge_floods_is_none_of_the_relays_business(world: SmallWorld) -> None:
+    wired = Wired(world)
+    world.serve("b", 7002)
+    world.connect("client", "b", 7002).close()  # so that nobody has to ask for an address
+    wired.make(profile(cut="reject", direction="both"))
+    with Bridge() as net:
+        for state in (SHUT, OPEN):
+            net.set_state(link_of(world, "b").port, state)  # the bridge forgets where b is
+    held = world.connect("client", "b", 7002, timeout=3)
+    assert ask(held) == b"x"
+    assert wired.wire.exercised(wired.link, "x").count == 0
+    wired.take_back()
+
+
+@in_world(*HOSTS)
 def test_a_port_alone_is_cut_off_and_open_connections_with_it(world: SmallWorld) -> None:
     wired = Wired(world)
     world.serve("a", 7002), world.serve("a", 7004)
@@ -228,7 +244,7 @@ def test_next_to_nothing_is_lost_when_effects_come_change_and_go(world: SmallWor
             wired.make(*effects)
     said = pinging.communicate(timeout=60)[0]
     found = re.search(r"(\d+) received", said)
-    # The bridge may drop the one frame that it holds while a port is shut; a whole gap would show.
+    # One change in some hundred loses a packet or two, for a reason not found; a gap would show.
     assert found is not None
     assert int(found[1]) >= 997, said
     wired.take_back()

@@ -170,13 +170,13 @@ def test_only_the_main_thread_starts_a_world(tmp_path):
 def test_a_restart_is_a_new_process_that_answers(shop):
     hands = shop[0].hands
     (old,) = hands.measure(Unit("api-0"), None, 0.1).alive
-    seen = hands.act(Unit("api-0"), "receipt", Restart(2.0))
+    seen = hands.act(Unit("api-0"), "receipt", Restart(2.0), "x")
     assert isinstance(seen, ProcessesSeen)
-    assert seen.gone == (old,)
+    assert [p.pid for p in seen.gone] == [old.pid]
     after = hands.measure(Unit("api-0"), None, 5.0)
     assert after.ready
-    assert old not in after.alive
-    assert after.gone == (old,)
+    assert old.pid not in [p.pid for p in after.alive]
+    assert [p.pid for p in after.gone] == [old.pid]
     assert not [trouble for trouble in shop[0].troubles() if "api-0" in trouble]
 
 
@@ -198,7 +198,7 @@ def test_what_is_never_restarted_stays_away(shop):
     wait_for(lambda: "front was ended by SIGTERM" in world.troubles())
     seen = world.hands.measure(Unit("front"), None, 0.5)
     assert (seen.alive, seen.ready) == ((), False)
-    world.hands.act(Unit("front"), "receipt", Restart(1.0))
+    world.hands.act(Unit("front"), "receipt", Restart(1.0), "x")
     assert world.hands.measure(Unit("front"), None, 5.0).ready
 
 
@@ -206,7 +206,7 @@ def test_a_unit_takes_nothing_but_a_restart(shop):
     from harness.agent.effects import Kill
 
     with pytest.raises(HandsError):
-        shop[0].hands.act(Unit("front"), "receipt", Kill())
+        shop[0].hands.act(Unit("front"), "receipt", Kill(), "x")
     with pytest.raises(HandsError) as gone:
         shop[0].hands.measure(Unit("ghost"), None, 0.1)
     assert gone.value.target_gone
@@ -225,7 +225,7 @@ def test_the_whole_replica_ends_at_a_restart_even_what_ignores_term(tmp_path):
     with LOCAL.open(made, tmp_path, 5.0) as world:
         before = world.hands.measure(Unit("stubborn"), None, 0.1).alive
         assert len(before) == 4
-        seen = world.hands.act(Unit("stubborn"), "receipt", Restart(0.3))
+        seen = world.hands.act(Unit("stubborn"), "receipt", Restart(0.3), "x")
         assert set(seen.gone) == set(before)
 
 

@@ -7,8 +7,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from harness.capabilities import Edges, Links, Signals, Units
-from harness.faults.fault import Condition, Event, Fault
 from harness.curves import Varying
+from harness.faults.fault import Condition, Event, Fault
 from harness.units import Bandwidth, Duration, Share
 
 

@@ -62,8 +62,8 @@ def test_nobody_knows_beforehand_how_many_have_a_name():
         ("memory(api) after slow-db < baseline + 5MiB", "the whole window, 12 s"),
         ("p99 during slow-db < 2x baseline",
          "from 299 requests in each window on, by how much they differ"),
-        ("rto < 1h", "not by this experiment: data destroyed, and the time until the restored "
-         "copy is verified row by row"),
+        ("rto < 1h", ("not by this experiment: data destroyed, and the time until the restored "
+         "copy is verified row by row")),
     ],
 )  # fmt: skip
 def test_what_is_not_counted(line, prove):

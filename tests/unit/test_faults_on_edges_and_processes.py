@@ -16,7 +16,6 @@ from harness.agent.effects import (
     Stopped,
     Toxic,
 )
-from harness.faults.dependency._edge import interval
 from harness.faults.dependency.down import Down
 from harness.faults.dependency.latency import Latency
 from harness.faults.dependency.reset import Reset
@@ -25,6 +24,7 @@ from harness.faults.fault import Held, Look
 from harness.faults.process.kill import Kill
 from harness.faults.process.pause import Pause
 from harness.faults.service.restart import Restart
+from harness.faults.witness import wilson
 
 EDGE = Edge("api-0->database", "/run/netns/api-0", ("198.18.0.5",), 5432)
 ON = (EDGE, InForce("i", Intercept(), 0.0))
@@ -79,8 +79,8 @@ def test_a_share_is_judged_by_its_interval():
     assert confirmed(half, *looks) == [True, None]
     assert confirmed(half, *[seen() for _ in range(20)]) == [False, None]
     assert confirmed(half, *[seen("reset") for _ in range(20)]) == [False, None]
-    assert interval(0, 10)[0:2] == (0, 0)
-    assert interval(10, 10)[2] == 1
+    assert wilson(0, 10)[0:2] == (0, 0)
+    assert wilson(10, 10)[2] == 1
 
 
 def late(seconds, at=1.0, old=None, others=(ON,)):

@@ -14,6 +14,9 @@ class CatchResponseError(Exception):
     """Named as Locust names it: importing Locust would change this process."""
 
 
+CUT = urllib3.exceptions.ProtocolError("cut", ConnectionResetError())
+
+
 def wrapped(inner):
     """As requests wraps what urllib3 wraps."""
     pool = urllib3.HTTPConnectionPool("web")
@@ -31,7 +34,7 @@ def wrapped(inner):
         (wrapped(ConnectionRefusedError(111, "refused")), 0, None, Outcome.REFUSED),
         (ConnectionResetError(104, "reset"), 0, None, Outcome.RESET),
         (BrokenPipeError(32, "pipe"), 0, None, Outcome.RESET),
-        (wrapped(urllib3.exceptions.ProtocolError("x", ConnectionResetError())), 0, None, Outcome.RESET),
+        (wrapped(CUT), 0, None, Outcome.RESET),
         (TimeoutError(), 0, None, Outcome.TIMEOUT),
         (requests.exceptions.ReadTimeout(), 0, None, Outcome.TIMEOUT),
         (CatchResponseError("wrong"), 200, None, Outcome.CONTENT),

@@ -139,7 +139,7 @@ def test_the_environment_is_secret(room: Path, monkeypatch: pytest.MonkeyPatch) 
     found = load(room, EXPERIMENT.replace("timeout: 1s", headers))
     assert found.load is not None
     assert found.load.headers == (("Authorization", "Bearer hunter2"),)
-    assert found.secrets == ("hunter2",)
+    assert found.secrets == (("SHOP_TOKEN", "hunter2"),)
     assert "hunter2" not in found.text + str(found.variables)
 
 

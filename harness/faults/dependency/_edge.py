@@ -7,16 +7,15 @@ edge are taken out of the judgement, or hide what is asked for and then nothing 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
 from typing import ClassVar
 
 from harness.agent.effects import Curve, EdgeSeen, Toxic
 from harness.capabilities import Edges
 from harness.faults.fault import Condition, Held, Look
+from harness.faults.witness import wilson
 from harness.record.witness import Witnessed
 
 _BREAKING = ("down", "reset_peer", "timeout")
-_Z = 3.29  # 99.9 %: an honest run is called invalid once in a thousand
 
 
 class EdgeFault(Condition):
@@ -32,7 +31,7 @@ class EdgeFault(Condition):
         odd = [
             f"{which} connections: {outcome}"
             for which, outcome in (("new", seen.outcome), ("open", seen.old_outcome))
-            if outcome != "ok"
+            if outcome not in ("ok", "")  # empty: the proxy has gone, and nothing is kept open
         ]
         return ", ".join(odd)
 
@@ -64,6 +63,11 @@ def hidden(held: Held, look: Look) -> bool:
     return any(toxic.kind in _BREAKING for toxic, _ in other_toxics(held, look))
 
 
+def new_ones(seen: EdgeSeen) -> tuple[tuple[str, float], ...]:
+    """Outcome and round trip of every new connection of a look."""
+    return ((seen.outcome, seen.round_trip), *seen.more)
+
+
 def visible(held: Held) -> list[EdgeSeen]:
     return [edge_seen(look) for look in held.looks if not hidden(held, look)]
 
@@ -71,7 +75,8 @@ def visible(held: Held) -> list[EdgeSeen]:
 def judge_outcomes(held: Held, expected: Expected, share: float = 1.0) -> tuple[Witnessed, ...]:
     """How many connections ended as they should, of those that were new and of the open one."""
     looks = visible(held)
-    new = share_of("new connections", share, [look.outcome in expected.new for look in looks])
+    hits = [outcome in expected.new for look in looks for outcome, _ in new_ones(look)]
+    new = share_of("new connections", share, hits)
     old = share_of("open connections", share, [look.old_outcome in expected.open for look in looks])
     if share < 1:  # one connection, one draw
         old = unseen("open connections", share, "one probe cannot show a share")
@@ -85,21 +90,13 @@ def share_of(field: str, asked: float, hits: list[bool]) -> Witnessed:
     """All of them when all were asked for, otherwise a share within its interval."""
     if not hits:
         return unseen(field, asked, "hidden by another fault on this edge")
-    value, low, high = interval(sum(hits), len(hits))
+    value, low, high = wilson(sum(hits), len(hits))
     confirmed = all(hits) if asked >= 1 else low <= asked <= high
     return Witnessed(field, asked, value, "share", low, high, len(hits), confirmed)
 
 
 def unseen(field: str, asked: float, note: str, confirmed: bool | None = None) -> Witnessed:
     return Witnessed(field, asked, 0.0, "share", 0.0, 1.0, 0, confirmed, note)
-
-
-def interval(k: int, n: int) -> tuple[float, float, float]:
-    """The share k of n and its Wilson interval."""
-    p, zz = k / n, _Z * _Z
-    middle = (p + zz / (2 * n)) / (1 + zz / n)
-    width = _Z * sqrt(p * (1 - p) / n + zz / (4 * n * n)) / (1 + zz / n)
-    return p, max(0.0, min(p, middle - width)), min(1.0, max(p, middle + width))
 
 
 def milliseconds(curve: Curve) -> Curve:

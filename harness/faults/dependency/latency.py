@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
-from harness.agent.effects import Curve, EdgeSeen, Toxic
+from harness.agent.effects import Curve, Toxic
 from harness.curves import Varying
 from harness.faults.dependency._edge import (
     EdgeFault,
     edge_seen,
     hidden,
     milliseconds,
+    new_ones,
     other_toxics,
     share_of,
     unseen,
@@ -47,8 +48,8 @@ class Latency(EdgeFault, kind="dependency.latency"):
 
     def judge(self, held: Held) -> tuple[Witnessed, ...]:
         shown = [look for look in held.looks if not hidden(held, look)]
-        new = [self._added(held, look, old=False) for look in shown]
-        old = [self._added(held, look, old=True) for look in shown]
+        new = [one for look in shown for one in self._new(held, look)]
+        old = [self._added(held, look, *_kept(look)) for look in shown]
         if self.share < 1:
             hits = [one.fits for one in new]
             met = [one for one in new if one.fits]
@@ -60,18 +61,22 @@ class Latency(EdgeFault, kind="dependency.latency"):
         still = super().gone(held, after)
         if still or hidden(held, after) or hidden(held, held.before):
             return still
-        more = _without_others(held, after, old=False) - _without_others(
-            held, held.before, old=False
+        now, before = (
+            _without_others(held, look, edge_seen(look).round_trip) for look in (after, held.before)
         )
+        more = now - before
         least = min((value for _, value in curve(self.delay).points if value > 0), default=0.0)
         return f"answers are still {Duration(more)} later" if more > max(0.005, least / 4) else ""
 
-    def _added(self, held: Held, look: Look, old: bool) -> _Added:
+    def _new(self, held: Held, look: Look) -> list[_Added]:
+        return [self._added(held, look, *one) for one in new_ones(edge_seen(look))]
+
+    def _added(self, held: Held, look: Look, outcome: str, trip: float) -> _Added:
         seen, asked = edge_seen(look), curve(self.delay)
-        outcome = seen.old_outcome if old else seen.outcome
         begin = seen.begin - held.since
-        end = max(begin, seen.end - held.since - _trip(seen, old))
-        value = _without_others(held, look, old) - _without_others(held, held.before, old)
+        end = max(begin, seen.end - held.since - trip)
+        before = _without_others(held, held.before, edge_seen(held.before).round_trip)
+        value = _without_others(held, look, trip) - before
         wanted = asked.mean(begin, end)
         drift = abs(asked.at(end) - asked.at(begin)) / 2
         slack = max(0.005, 0.1 * wanted) + float(self.jitter) + drift
@@ -101,14 +106,14 @@ class _Added:
     fits: bool
 
 
-def _trip(seen: EdgeSeen, old: bool) -> float:
-    return seen.old_round_trip if old else seen.round_trip
+def _kept(look: Look) -> tuple[str, float]:
+    seen = edge_seen(look)
+    return seen.old_outcome, seen.old_round_trip
 
 
-def _without_others(held: Held, look: Look, old: bool) -> float:
+def _without_others(held: Held, look: Look, trip: float) -> float:
     """The round trip less what other delays on this edge have added to it."""
     seen = edge_seen(look)
-    trip = _trip(seen, old)
     for toxic, since in other_toxics(held, look):
         if toxic.kind == "latency":
             later = dict(toxic.numbers)["latency"]

@@ -1,12 +1,12 @@
 """No data goes on, and after `timeout` milliseconds without any the connection is closed; 0: never.
 
-What came meanwhile is lost, so the connection is closed as well when the toxic goes.
+What came meanwhile is lost, so the connection is closed as well when the toxic goes. Unlike
+Toxiproxy's, it swallows the sender's end too: who hears no answer does not hear its end either.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Tuple
 
 from harness.mechanisms.toxics.toxic import CLOSE, Piece, Stage
@@ -15,7 +15,7 @@ from harness.mechanisms.toxics.toxic import CLOSE, Piece, Stage
 class Timeout(Stage):
     def treat(self, piece: Piece) -> Tuple[Piece, ...]:
         self.begun = max(self.begun, piece.due)
-        return () if piece.data else (replace(piece, ends=CLOSE),)
+        return ()
 
     def ends_at(self) -> float:
         wait_ms = self.number("timeout", self.begun)

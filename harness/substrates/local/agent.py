@@ -8,7 +8,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.capabilities import HandsError
+from harness.errors import NotReady
 from harness.substrates.hands import AgentHands
+from harness.substrates.local.channel import ChannelError
 from harness.substrates.local.layout import own_environment
 from harness.substrates.local.process import Asked, spawn
 from harness.substrates.successor import SucceedingHands
@@ -22,7 +25,17 @@ def agents_of(world: str, directory: Path, lease_s: float) -> Iterator[Succeedin
         def start() -> AgentHands:
             return agents.enter_context(agent_of(world, directory, lease_s))
 
-        yield SucceedingHands(start(), start)
+        def again() -> AgentHands:
+            try:
+                return start()
+            except ChannelError as error:  # what ended with the world needs no taking back
+                raise HandsError(f"the world has ended: {error}", target_gone=True) from None
+
+        try:
+            first = start()
+        except ChannelError as error:
+            raise NotReady(f"the world ended while it started: {error}") from None
+        yield SucceedingHands(first, again)
 
 
 @contextlib.contextmanager

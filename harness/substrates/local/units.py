@@ -43,13 +43,13 @@ class LocalUnits:
         self._gone: dict[str, tuple[Process, ...]] = {}
         self._callers: dict[str, int] = {}
 
-    def act(self, resource: Unit, act: Act) -> Seen:
+    def act(self, resource: Unit, act: Act, effect_id: str) -> Seen:
         if not isinstance(act, Restart):
             raise HandsError(f"a replica cannot be asked for {type(act).__name__}")
         begin = time.monotonic()
         answer = self._restart(self._replica(resource.target), act.grace)
         self._gone[resource.target] = decode(answer.fields["gone"])
-        self._callers[resource.target] = answer.fields["callers"]
+        self._callers[effect_id] = answer.fields["callers"]
         alive = decode(answer.fields["alive"])
         gone = _missing(self._gone[resource.target], alive)
         return ProcessesSeen(begin, time.monotonic(), alive, gone, ready=False)
@@ -64,9 +64,9 @@ class LocalUnits:
         gone = _missing(self._gone.get(resource.target, ()), alive)
         return ProcessesSeen(begin, time.monotonic(), alive, gone, ready)
 
-    def exercised(self, resource: Unit) -> Exercised:
+    def exercised(self, effect_id: str) -> Exercised:
         """A restart meets those who have connections to the replica."""
-        return Exercised(self._callers.get(resource.target, 0), "connections")
+        return Exercised(self._callers.get(effect_id, 0), "connections")
 
     def _restart(self, replica: Replica, grace_s: float) -> channel.Message:
         try:
@@ -121,10 +121,10 @@ class WorldHands:
         elif effects:
             raise HandsError("no condition can be held on a replica as a whole")
 
-    def act(self, resource: Resource, receipt: str, act: Act) -> Seen:
+    def act(self, resource: Resource, receipt: str, act: Act, effect_id: str) -> Seen:
         if isinstance(resource, Unit):
-            return self._units.act(resource, act)
-        return self._agent.act(resource, receipt, act)
+            return self._units.act(resource, act, effect_id)
+        return self._agent.act(resource, receipt, act, effect_id)
 
     def measure(self, resource: Resource, effect: Effect | Act | None, for_s: float) -> Seen:
         if isinstance(resource, Unit):
@@ -133,7 +133,7 @@ class WorldHands:
 
     def exercised(self, resource: Resource, effect_id: str) -> Exercised:
         if isinstance(resource, Unit):
-            return self._units.exercised(resource)
+            return self._units.exercised(effect_id)
         return self._agent.exercised(resource, effect_id)
 
     def renew(self) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from harness.capabilities import Hands
+from harness.capabilities import Hands, HandsError
 from harness.errors import NotReady
 from harness.experiment.model import Service, System
 from harness.substrates.local import channel
@@ -44,6 +44,8 @@ class LocalWorld:
         try:
             return tuple(channel.request(self.name, "troubles").fields["troubles"])
         except channel.ChannelError as error:
+            if error.lost:
+                raise HandsError("the world has ended", lost=True) from None
             return (f"the world does not answer: {error}",)
 
 

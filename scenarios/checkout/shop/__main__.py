@@ -1,11 +1,15 @@
 """Starts one replica: python -m shop --port 8000 --database HOST:PORT --cache HOST:PORT."""
 
 import argparse
+import sys
 
-import uvicorn
+try:
+    import uvicorn
 
-from shop.app import make_app
-from shop.settings import Settings
+    from shop.app import make_app
+    from shop.settings import Settings
+except ModuleNotFoundError as missing:
+    sys.exit(f"the shop needs {missing.name}: pip install 'reliability-harness[demo]'")
 
 
 def main() -> None:

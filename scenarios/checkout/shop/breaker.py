@@ -16,9 +16,13 @@ class Breaker:
         self._until = 0.0
 
     def check(self) -> None:
-        """Raise `Open` while it rests."""
-        if self._failed >= self.failures and time.monotonic() < self._until:
+        """Raise `Open` while it rests; after that, one call at a time tries."""
+        if self._failed < self.failures:
+            return
+        now = time.monotonic()
+        if now < self._until:
             raise Open(f"{self.name} is resting")
+        self._until = now + self.rest
 
     def succeeded(self) -> None:
         self._failed = 0

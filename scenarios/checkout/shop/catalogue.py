@@ -67,5 +67,3 @@ class Catalogue:
             return None
         self._breaker.succeeded()
         return answer
-
-

@@ -1,7 +1,6 @@
 """Orders in PostgreSQL: a pool, a timeout on every call, and one payment for each key."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 from psycopg import AsyncConnection, OperationalError
 from psycopg.rows import dict_row
@@ -19,6 +18,9 @@ WITH made AS (
 SELECT id, cents FROM made UNION ALL SELECT id, cents FROM orders WHERE key = %(key)s LIMIT 1
 """
 
+ORDER = "SELECT id, sku, quantity, cents FROM orders WHERE id = %(id)s"
+PRODUCTS = "SELECT sku, name, cents FROM products ORDER BY sku"
+
 
 class Unavailable(Exception):
     """The database did not answer."""
@@ -30,7 +32,8 @@ class Orders:
         self._timeout = settings.database_timeout
         self._breaker = Breaker("database", rest=settings.breaker_rest)
         self._pool = AsyncConnectionPool(
-            f"host={host} port={port} user=shop dbname=postgres connect_timeout=2",
+            f"host={host} port={port} user=shop dbname=postgres connect_timeout=2"
+            " tcp_user_timeout=1500",  # what nobody acknowledged so long is sent to a dead line
             min_size=settings.pool_size, timeout=self._timeout, open=False,
             reconnect_timeout=30, num_workers=4,
             kwargs={"autocommit": True, "row_factory": dict_row},
@@ -47,35 +50,44 @@ class Orders:
         return (await self._ask(PAY, given))[0]
 
     async def read(self, id: int) -> dict | None:
-        rows = await self._ask("SELECT id, sku, quantity, cents FROM orders WHERE id = %(id)s", {"id": id})
+        rows = await self._ask(ORDER, {"id": id})
         return rows[0] if rows else None
 
     async def products(self) -> list[dict]:
-        return await self._ask("SELECT sku, name, cents FROM products ORDER BY sku", {})
+        return await self._ask(PRODUCTS, {})
 
     async def _ask(self, sql: str, given: dict) -> list[dict]:
-        """Once, and once more on a fresh connection when the first was found dead."""
         self._breaker.check()
         try:
             async with asyncio.timeout(self._timeout):
-                rows = await self._twice(lambda: self._query(sql, given))
-        except (OperationalError, PoolTimeout, TimeoutError) as error:
+                rows = await self._on_a_live_connection(sql, given)
+        except (OperationalError, TimeoutError) as error:
             self._breaker.failed()
             raise Unavailable(f"database: {type(error).__name__}") from error
         self._breaker.succeeded()
         return rows
 
-    async def _twice(self, ask: Callable[[], Awaitable[list[dict]]]) -> list[dict]:
-        try:
-            return await ask()
-        except PoolTimeout:
-            raise
-        except OperationalError:
-            await self._pool.check()
-            return await ask()
+    async def _on_a_live_connection(self, sql: str, given: dict) -> list[dict]:
+        """A restarted database leaves a pool of dead connections; each says so when it is used."""
+        for _ in range(self._pool.max_size):
+            try:
+                return await self._query(sql, given)
+            except PoolTimeout:
+                raise
+            except OperationalError:
+                continue
+        return await self._query(sql, given)
 
     async def _query(self, sql: str, given: dict) -> list[dict]:
         connection: AsyncConnection
         async with self._pool.connection() as connection:
-            cursor = await connection.execute(sql, given)
+            asking = asyncio.create_task(connection.execute(sql, given))
+            try:
+                cursor = await asyncio.shield(asking)
+            except asyncio.CancelledError:
+                # Cancelled, psycopg would ask the server to cancel, and wait for that up to ten
+                # seconds: a timeout that is none when the server is what does not answer.
+                connection.pgconn.finish()
+                asking.cancel()
+                raise
             return await cursor.fetchall()

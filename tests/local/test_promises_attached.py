@@ -1,0 +1,173 @@
+"""The promises on what runs already: it goes on, whoever is killed; one holder at a time."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+from fire import LEASE_AND_1_S, STOP, Place, stopped, wait
+
+SYSTEM = """
+apiVersion: harness/v1
+kind: System
+metadata: {{name: here}}
+spec:
+  services:
+    api: {attach}
+"""
+PAUSE = "{id: f, at: 1s, for: 60s, fault: process.pause, target: api}"
+KILL = "{id: f, at: 1s, fault: process.kill, target: api}"
+
+
+class Here(Place):
+    def __post_init__(self):
+        super().__post_init__()
+        server = self.write("here.py", (self.path / "server.py").read_text().replace(
+            'ThreadingHTTPServer(("", int(sys.argv[1])), Handler).serve_forever()',
+            's = ThreadingHTTPServer(("127.0.0.1", 0), Handler)\n'
+            "print(s.server_port, flush=True); s.serve_forever()"))  # fmt: skip
+        argv = [sys.executable, "-P", str(server)]
+        self.server = subprocess.Popen(argv, stdout=subprocess.PIPE, start_new_session=True)
+        self.port = int(self.server.stdout.readline())
+        self.target = psutil.Process(self.server.pid)
+        self.attach(f"attach: {{port: {self.port}}}")
+
+    def attach(self, how):
+        text = f"{{{how}, port: {self.port}}}" if "pid" in how else f"{{{how}}}"
+        self.write("system.yaml", SYSTEM.format(attach=text))
+
+    def run(self, timeline, **fields):
+        path = self.experiment(timeline, **fields)
+        path.write_text(path.read_text().replace("entry: front", "entry: api"))
+        return str(path)
+
+    def close(self):
+        self.server.kill()
+        self.server.wait()
+        self.server.stdout.close()
+
+
+@pytest.fixture
+def here(tmp_path):
+    place = Here(tmp_path)
+    yield place
+    place.close()
+
+
+def goes_on(here):
+    begin = time.monotonic()
+    wait(lambda: not stopped(here.target), LEASE_AND_1_S, "target that goes on")
+    print(f"the target goes on after {time.monotonic() - begin:.2f} s")
+
+
+@pytest.mark.parametrize("how", ["pid", "port", "url"])
+def test_a_run_on_it(here, how):
+    ways = {
+        "pid": f"attach: {{pid: {here.target.pid}}}",
+        "port": f"attach: {{port: {here.port}}}",
+        "url": f'url: "http://127.0.0.1:{here.port}"',
+    }
+    here.attach(ways[how])
+    with here.running("run", here.run(PAUSE.replace("60s", "2s"))) as shot:
+        shot.until("injected f")
+        assert stopped(here.target)
+        assert shot.ends() == 0, shot.said
+    assert not stopped(here.target)
+    shot.nothing_left()
+
+
+def test_killing_it(here):
+    with here.running("run", here.run(KILL)) as shot:
+        assert shot.ends() == 0, shot.said
+    assert here.server.wait(5) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("victim", ["harness", "agent", "reaper", "agent and reaper"])
+def test_it_goes_on_whoever_is_killed(here, victim):
+    with here.running("run", here.run(PAUSE)) as shot:
+        shot.until("injected f")
+        if victim == "harness":
+            shot.process.kill()
+        elif victim == "agent and reaper":
+            killed = shot.reaper, shot.agent
+            [p.kill() for p in killed]
+        else:
+            getattr(shot, victim).kill()
+        goes_on(here)
+        if victim != "harness":
+            assert shot.ends() == 6, shot.said
+        shot.nothing_left()
+    assert here.harness("recover", "--all").returncode == 0
+    assert "nothing was left behind" in here.harness("ps").stdout
+
+
+def kill_all(here, shot):
+    """Harness and both halves of its agent, in one moment: only the journal is left."""
+    shot.until("injected f")
+    killed = shot.reaper, shot.agent
+    for process in killed:
+        process.send_signal(STOP)
+    shot.process.kill()
+    for process in killed:
+        process.kill()
+    shot.process.wait()
+    assert stopped(here.target)
+
+
+def test_recover_takes_back_what_nobody_else_could(here):
+    with here.running("run", here.run(PAUSE)) as shot:
+        kill_all(here, shot)
+    run = here.run_directory.name
+    assert f"harness recover {run}" in here.harness("ps").stdout
+    done = here.harness("recover", "--expired")
+    assert done.returncode == 0
+    assert "taken back: f/api" in done.stdout
+    assert not stopped(here.target)
+    assert "nothing was left behind" in here.harness("recover", run).stdout
+
+
+def test_what_a_dead_run_left_is_taken_back_before_the_next_begins(here):
+    with here.running("run", here.run(PAUSE)) as shot:
+        kill_all(here, shot)
+    first = here.run_directory
+    with here.running("run", here.run(PAUSE.replace("60s", "2s"))) as shot:
+        assert shot.ends() == 0, shot.said
+    assert here.run_directory != first
+    assert not stopped(here.target)
+    assert "nothing was left behind" in here.harness("recover", first.name).stdout
+
+
+def test_recovering_a_target_that_is_gone(here):
+    with here.running("run", here.run(PAUSE)) as shot:
+        kill_all(here, shot)
+    here.server.kill()
+    here.server.wait()
+    assert here.harness("recover", "--all").returncode == 0
+    assert "nothing was left behind" in here.harness("ps").stdout
+
+
+def test_one_holder(here):
+    file = here.run(PAUSE)
+    with here.running("run", file) as shot:
+        shot.until("injected f")
+        held = here.run_directory
+        second = here.harness("run", file)
+        assert second.returncode == 2
+        assert held.name in second.stderr
+        assert here.run_directory == held
+        shot.process.send_signal(signal.SIGTERM)
+        assert shot.ends() == 4
+    assert not stopped(here.target)
+
+
+def test_a_harness_that_stands_still(here):
+    with here.running("run", here.run(PAUSE)) as shot:
+        shot.until("injected f")
+        shot.process.send_signal(STOP)
+        goes_on(here)
+        shot.process.send_signal(signal.SIGCONT)
+        assert shot.ends() == 6
+        shot.nothing_left()
+    assert not stopped(here.target)
