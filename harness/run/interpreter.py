@@ -199,13 +199,13 @@ class Interpreter:
     def _duties(self, now: float) -> None:
         if self._is_due("renew", now, RENEW_S):
             self._renew()
-        abort = None
+        told: go.Abort | go.Decided | None = None
         if self._is_due("troubles", now, TROUBLES_S):
-            abort = self._watch_world()
+            told = self._watch_world()
         if self._is_due("watch", now, WATCH_S):
-            abort = abort or self._watch_load(now - self._load.epoch())
-        if abort and not self._engine.aborted:
-            self._feed(abort)
+            told = told or self._watch_load(now - self._load.epoch())
+        if told and not self._engine.aborted:
+            self._feed(told)
 
     def _watch_world(self) -> go.Abort | None:
         try:
@@ -215,7 +215,7 @@ class Interpreter:
             return go.Abort(str(error), "world")
         return None
 
-    def _watch_load(self, now: float) -> go.Abort | None:
+    def _watch_load(self, now: float) -> go.Abort | go.Decided | None:
         try:
             return self._load.watch(now, self._engine.active)
         except Exception as error:  # whoever cannot see must not go on, and must take back

@@ -71,7 +71,7 @@ class Lives:
 
     @property
     def timeline_now(self) -> float:
-        """Where on the plan's timeline we are: ahead of the clock by the phases that ended early."""
+        """Where on the plan's timeline we are: ahead of the clock by phases that ended early."""
         return self.now + self.ahead
 
     def next_at(self) -> float | None:
