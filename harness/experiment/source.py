@@ -133,3 +133,14 @@ def _check_enough(spec: Fields, experiment: Experiment, problems: Problems) -> N
         said = "objectives and abort conditions judge requests, and there is no load"
         hint = "add load, or to a service a path that can be asked for, like ready: /health"
         problems.add(place, codes.INCOMPLETE, said, hint)
+    if not (experiment.load and experiment.load.users):
+        _check_journeys(spec, experiment, problems)
+
+
+def _check_journeys(spec: Fields, experiment: Experiment, problems: Problems) -> None:
+    """Users have tasks; a declared request is all there is to it."""
+    lines = {objective.line for objective in experiment.objectives if objective.journeys}
+    for node in spec.items("objectives"):
+        if node.place.line in lines:
+            said = "journeys are tasks of users, and this load has none"
+            problems.add(node.place, codes.INCOMPLETE, said, "leave (journeys) out")

@@ -10,23 +10,26 @@ import asyncio
 import gc
 import logging
 import os
-import resource
 import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
+from functools import partial
 from math import ceil
 from pathlib import Path
 from typing import Any
 
 from harness.clock import SECOND
 from harness.load.arrivals import peak_rate
+from harness.load.descriptors import many_descriptors
 from harness.load.fast_closed import ClosedDispatcher
 from harness.load.fast_dispatch import Dispatcher
 from harness.load.fast_watch import Watch
 from harness.load.recorder import Recorder
 from harness.load.spec import WorkerSpec, read_go, read_spec
 from harness.load.status import StatusFile
+from harness.record.redaction import resolved
 
 #: Ephemeral ports to one address: about 28,000, and other workers want some too.
 _MOST_CONNECTIONS = 20_000
@@ -38,7 +41,7 @@ _GO_S = 120.0
 
 
 def main(spec_path: str) -> None:
-    spec = read_spec(Path(spec_path))
+    spec = in_the_clear(read_spec(Path(spec_path)), os.environ)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the harness, which then ends us
     run_with_loop()(_work(spec))
@@ -93,13 +96,23 @@ async def _go(directory: Path, dispatcher: Dispatcher) -> int | None:
     return None
 
 
+def in_the_clear(spec: WorkerSpec, environment: Mapping[str, str]) -> WorkerSpec:
+    """What the plan has as `$(env:NAME)` is known only to who sends it."""
+    clear = partial(resolved, environment=environment)
+    requests = (
+        replace(request, path=clear(request.path), json=clear(request.json))
+        for request in spec.plan.requests
+    )
+    headers = ((name, clear(value)) for name, value in spec.plan.headers)
+    plan = replace(spec.plan, requests=tuple(requests), headers=tuple(headers))
+    return replace(spec, plan=plan)
+
+
 def _most(spec: WorkerSpec) -> int:
     """One worker's part of rate x timeout, as far as this machine has descriptors and ports."""
-    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     wanted = max(peak_rate(spec.plan) * spec.plan.timeout, spec.plan.closed_users)
     wanted = ceil(wanted / spec.workers) + _SPARE
-    return min(wanted, hard - 64, _MOST_CONNECTIONS // spec.workers)
+    return min(wanted, many_descriptors() - 64, _MOST_CONNECTIONS // spec.workers)
 
 
 def _prepared(spec: WorkerSpec) -> int:

@@ -14,7 +14,6 @@ import gc
 import logging
 import os
 import random
-import resource
 import signal
 import sys
 import time
@@ -27,6 +26,7 @@ import gevent
 
 from harness.clock import SECOND
 from harness.load.arrivals import peak_rate
+from harness.load.descriptors import many_descriptors
 from harness.load.locust_closed import ClosedDispatcher
 from harness.load.locust_crowd import Crowd, overrides
 from harness.load.locust_dispatch import Dispatcher
@@ -49,7 +49,6 @@ _SPARE = 20
 _PREPARED, _PREPARED_WITH_START = 2000, 200
 _PREPARE_S = 20.0
 _GO_S = 120.0
-_CONNECTIONS = 65_536
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +58,7 @@ def main(spec_path: str) -> int:
     directory = Path(spec.directory)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the harness, which then ends us
-    _many_connections()
+    many_descriptors()
     random.seed(f"worker {spec.worker} {spec.plan.seed}")
     status = StatusFile(directory, spec.worker)
     try:
@@ -159,13 +158,6 @@ def _hosts(spec: WorkerSpec) -> frozenset[str]:
 def _headers(plan: LoadPlan) -> dict[str, str]:
     headers = {name: resolved(value, os.environ) for name, value in plan.headers}
     return {**headers, "X-Harness-Run": plan.run_id}
-
-
-def _many_connections() -> None:
-    """One for each user that waits: the usual 1024 is soon reached in a freeze."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = _CONNECTIONS if hard == resource.RLIM_INFINITY else min(hard, _CONNECTIONS)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
 
 
 if __name__ == "__main__":

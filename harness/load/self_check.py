@@ -22,7 +22,7 @@ LATE_FLOOR_S = 0.005
 #: share of the timeout: a longer one makes failures out of answers that came in time.
 STALL_SHARE = 0.25
 STALL_FLOOR_S = 0.1
-#: All stalls that are longer than lateness may be: this share of the time.
+#: All stalls that are longer than lateness may be: this share of the time, or as long as one alone.
 STALLED_SHARE = 0.01
 #: More of a core than this, for so long, and answers wait for us. A worker that spins until the
 #: next arrival is due uses all of its core too, but is not even a millisecond late.
@@ -105,7 +105,7 @@ def _stalls(worker: int, states: list[Status], limits: Limits) -> Iterator[str]:
             f"generator stalled: load worker {worker} stood still for {_ms(max(pauses))}"
             f"{_collecting(states, max(pauses))}, {_ms(limits.stall_s)} allowed"
         )
-    elif lasted and sum(long) > STALLED_SHARE * lasted:
+    elif lasted and sum(long) > max(STALLED_SHARE * lasted, limits.stall_s):
         yield (
             f"generator stalled: load worker {worker} stood still for {sum(long) / lasted:.1%} of "
             f"the time, {STALLED_SHARE:.0%} allowed"

@@ -69,7 +69,7 @@ class Sent:
         counts = np.zeros((2, 1), np.int64)
         for seconds, lateness in self._begun():
             counts = _added(counts, seconds, lateness > late_s)
-        begun, late = counts[:, : max(1, counts.shape[1] - 1)]  # the last second is not a whole one
+        begun, late = counts
         on_time = (late <= _LATE_SHARE * begun) & (begun > 0)
         best = float(begun[on_time].max(initial=0)) or _SATURATED * float(np.median(begun))
         return Pace(self._asked(), best, int(np.count_nonzero(on_time)), len(begun))

@@ -36,6 +36,7 @@ BEYOND_A_SCHEMA = (
     "fault-on-attached", "fault-undeclared-edge", "fault-edge-without-port", "fault-pick",
     "fault-kill-the-client", "fault-process-between", "fault-target-and-from", "fault-share",
     "fault-from-without-to", "include-wrong-", "shape-no-load", "shape-nothing-to-do",
+    "load-journeys",
 )  # fmt: skip
 
 

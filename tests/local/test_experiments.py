@@ -33,6 +33,8 @@ LESSONS = {
     "checkout-survives-a-lost-replica": Lesson(Exit.PASS),
     "checkout-survives-a-dead-cache": Lesson(Exit.PASS),
     "checkout-survives-a-bad-network": Lesson(Exit.PASS),
+    "checkout-survives-a-busy-evening": Lesson(Exit.PASS),
+    "checkout-is-back-after-a-restart": Lesson(Exit.PASS),
     "checkout-fails-without-a-timeout": Lesson(Exit.FAIL, "availability >= 99% during hanging"),
     "checkout-fails-on-a-single-point-of-failure": Lesson(
         Exit.FAIL, "availability >= 99.5% during lost"

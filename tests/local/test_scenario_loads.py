@@ -37,7 +37,7 @@ def valkey(directory, port):
 
 
 def nats(directory, port):
-    binary = shutil.which("nats-server", path=os.path.dirname(sys.executable))
+    binary = shutil.which("nats-server", path=pathlib.Path(sys.executable).parent)
     if binary is None:
         pytest.skip("nats-server is not installed (extra `demo`)")
     return [binary, "-a", "127.0.0.1", "-p", str(port)], {}

@@ -165,3 +165,12 @@ def test_without_a_load_the_front_door_is_probed(tmp_path: Path) -> None:
     assert load.prober
     assert (load.entry, load.url, load.rate) == ("web", "http://web:8080", ((0.0, 20.0),))
     assert [(r.method, r.path) for r in load.requests] == [("GET", "/health")]
+
+
+def test_secrets_are_known_only_to_the_worker(tmp_path: Path) -> None:
+    from harness.load.fast_worker import in_the_clear
+    from harness.load.spec import WorkerSpec
+
+    made = plan(Request("pay", "POST", "/pay", json='{"key":"$(env:KEY)"}'))
+    spec = in_the_clear(WorkerSpec(made, 0, 1, str(tmp_path)), {"KEY": "s3cret"})
+    assert b'{"key":"s3cret"}' in Deck(spec.plan).draw(0).bytes

@@ -101,16 +101,16 @@ def test_one_of_two_targets_is_not_enough():
             steady(30),
             {"dropped": 3},
             (
-                "generator overloaded: 3 arrivals were dropped, not sent; it was on time in 29 of "
-                "29 s, so something else disturbed it"
+                "generator overloaded: 3 arrivals were dropped, not sent; it was on time in 30 of "
+                "30 s, so something else disturbed it"
             ),
         ),
         (
             failing(steady(30), 1.0, 1.01, Outcome.DROPPED),
             {},
             (
-                "generator overloaded: 2 arrivals were dropped, not sent; it was on time in 29 of "
-                "29 s, so something else disturbed it"
+                "generator overloaded: 2 arrivals were dropped, not sent; it was on time in 30 of "
+                "30 s, so something else disturbed it"
             ),
         ),
     ],

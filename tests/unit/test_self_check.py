@@ -34,7 +34,7 @@ def told(*, until=10.0, **at):
 
 
 def test_a_generator_that_kept_up_has_no_weakness():
-    assert weaknesses(sent(FINE), told(at_3={"gc_ms": 8.0}, at_4={"stall_ms": 40.0}), LIMITS) == ()
+    assert weaknesses(sent(FINE), told(at_3={"gc_ms": 8.0}, at_4={"stall_ms": 200.0}), LIMITS) == ()
     assert weaknesses(sent(FINE[:0]), [], LIMITS) == ()
 
 
@@ -53,8 +53,8 @@ def test_a_generator_that_kept_up_has_no_weakness():
             ),
         ),
         (
-            told(at_3={"stall_ms": 80.0}, at_6={"stall_ms": 90.0}),
-            "generator stalled: load worker 0 stood still for 1.7% of the time, 1% allowed",
+            told(**{f"at_{second}": {"stall_ms": 80.0} for second in (1, 3, 4, 6)}),
+            "generator stalled: load worker 0 stood still for 3.3% of the time, 1% allowed",
         ),
         (
             [state(second, 1, cpu=0.99, late_p99_ms=3.0) for second in np.arange(0, 6, 0.2)],
@@ -64,7 +64,7 @@ def test_a_generator_that_kept_up_has_no_weakness():
 )
 def test_pauses_and_processor(states, reason):
     (found,) = weaknesses(sent(FINE), states, LIMITS)
-    assert found == f"{reason}; it was on time in 9 of 9 s, so something else disturbed it"
+    assert found == f"{reason}; it was on time in 10 of 10 s, so something else disturbed it"
 
 
 def test_a_busy_moment_is_not_a_busy_generator():
@@ -94,7 +94,7 @@ def test_the_rate_that_could_have_been_held():
 def test_of_one_that_was_never_on_time_the_rate_is_a_guess():
     due = np.arange(4000) / 1000
     made = rows(due, 5.0, late=due + 0.05)  # half as quick as it should be
-    assert sent(made).pace(0.01) == Pace(1000, 0.75 * 500, 0, 8)
+    assert sent(made).pace(0.01) == Pace(1000, 0.75 * 500, 0, 9)
     assert weaknesses(sent(made), [], LIMITS)[0].endswith("could have held about 380/s")
 
 
