@@ -1,4 +1,4 @@
-"""How many arrivals a second one core sends on time, beside closed loops: `python benchmarks/rate.py`.
+"""How many arrivals a second one core sends on time, beside closed loops.
 
 Open loops climb a ladder of rates, and hold one when 99 % of the arrivals after the warm-up began
 within 5 ms of when they were due and none was dropped; of three tries the best counts, since what
@@ -114,8 +114,10 @@ def on_core_0(argv, log):
 
 
 def locust(users):
-    command = [sys.executable, "-m", "locust", "-f", users, "--headless", "-u", "50", "-r", "50",
-               "-t", "6s", "--host", url(), "--only-summary", "--csv", users.parent / "closed"]  # fmt: skip
+    command = [
+        sys.executable, "-m", "locust", "-f", users, "--headless", "-u", "50", "-r", "50",
+        "-t", "6s", "--host", url(), "--only-summary", "--csv", users.parent / "closed",
+    ]  # fmt: skip
     subprocess.run(["taskset", "-c", "0", *command], capture_output=True, check=False, timeout=60)
     total = (users.parent / "closed_stats.csv").read_text().splitlines()[-1].split(",")
     return float(total[2]) / 5.0

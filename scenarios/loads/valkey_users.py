@@ -20,7 +20,10 @@ class Caller(User):
         super().__init__(environment)
         address = urlsplit(self.host)
         self.client = valkey.Valkey(
-            host=address.hostname, port=address.port, socket_timeout=5, socket_connect_timeout=5,
+            host=address.hostname,
+            port=address.port,
+            socket_timeout=5,
+            socket_connect_timeout=5,
             retry=Retry(NoBackoff(), 0),
         )  # fmt: skip  a hidden retry would be a failure that nobody hears of
         self.written = {}

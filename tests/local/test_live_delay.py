@@ -1,4 +1,4 @@
-"""Abort conditions are judged on real load soon after they hold; what hangs counts before it ends."""
+"""Abort conditions are judged on real load soon after they hold; what hangs counts at once."""
 
 import contextlib
 import signal
