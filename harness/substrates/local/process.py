@@ -89,23 +89,35 @@ class Asked:
 
 
 class WorldChild:
-    """A process in a world, tied to a connection. `pid` is as seen in the world."""
+    """A process in a world, tied to a connection. `pid` is as seen in the world.
+
+    Any thread may ask; one reads, the others wait for it no longer than they would for the end.
+    """
 
     def __init__(self, connection: socket.socket, pid: int) -> None:
         self.pid = pid
         self._connection = connection
         self._status: int | None = None
+        self._reading = threading.Lock()
 
     def poll(self) -> int | None:
         return self.wait(0.0)
 
     def wait(self, timeout_s: float | None) -> int | None:
         """Its exit status (negative: the signal), None when it still runs after that time."""
-        if self._status is None:
+        patience = -1.0 if timeout_s is None else timeout_s
+        if self._status is None and self._reading.acquire(timeout=patience):
+            try:
+                self._wait(timeout_s)
+            finally:
+                self._reading.release()
+        return self._status
+
+    def _wait(self, timeout_s: float | None) -> None:
+        if self._status is None:  # nobody else has read it meanwhile
             self._connection.settimeout(timeout_s)
             with contextlib.suppress(BlockingIOError, TimeoutError):
                 self._status = self._read_status()
-        return self._status
 
     def _read_status(self) -> int:
         """A connection that ended without a status: the world is gone and killed it."""
