@@ -1,9 +1,10 @@
 """How many arrivals a second one core sends on time, beside closed loops.
 
 Open loops climb a ladder of rates, and hold one when 99 % of the arrivals after the warm-up began
-within 5 ms of when they were due and none was dropped; of three tries the best counts, since what
-else runs on this machine only ever makes it worse. Closed loops (Locust's own users, wrk) have no
-due time, only a speed. Generator on core 0, a small server on core 1; read the ratios.
+within 5 ms of when they were due and none was dropped, in one of up to five tries: what else runs
+on this machine spoils some, so read the tries on stderr beside the table. Closed loops (Locust's
+own users, wrk) have no due time, only a speed. Generator on core 0, a small server on core 1; read
+the ratios.
 """
 
 import os
@@ -27,10 +28,10 @@ from harness.record.plan import LoadPlan
 
 HERE = Path(__file__).parent
 PORT = 18_311
-LATE_MS, TRIES, SECONDS = 5.0, 3, 4.0
+LATE_MS, TRIES, SECONDS = 5.0, 5, 3.0
 LADDERS = {
-    "locust": (1000, 1500, 2000, 2500, 3000, 3500, 4000),
-    "fast": (4000, 8000, 12_000, 16_000, 20_000, 24_000, 30_000, 40_000, 50_000, 60_000),
+    "locust": (1000, 2000, 2500, 3000, 3500, 4000),
+    "fast": (8000, 16_000, 24_000, 32_000, 40_000, 50_000, 60_000),
 }
 USERS = """
 from locust import FastHttpUser, constant, task
@@ -66,7 +67,7 @@ def main():
 
 
 def climb(kind, users, directory):
-    """The best try at the highest rate that was held."""
+    """The try that held the highest rate; the last rung of the ladder is no limit."""
     best = None
     for rate in LADDERS[kind]:
         tries = (one_try(kind, rate, users, directory) for _ in range(TRIES))

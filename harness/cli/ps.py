@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from harness.errors import UsageError
 from harness.record.directory import RunDirectory
 from harness.run import state
 from harness.run.recover import Open, still_open
@@ -29,7 +30,10 @@ def ps(everything: bool) -> None:
 
 
 def _open(entry: state.Entry) -> tuple[Open, ...]:
-    return still_open(RunDirectory(Path(entry.directory)))
+    try:
+        return still_open(RunDirectory(Path(entry.directory)))
+    except UsageError:  # of another version: `harness recover` says what that means
+        return ()
 
 
 def _left(fault: Open, entry: state.Entry) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.experiment import shapes, target_shapes
+from harness.experiment import shapes, system_shapes, target_shapes
 from harness.experiment.shapes import Key, Schema, Shape
 from harness.experiment.timeline import FaultModel, is_event
 
@@ -31,7 +31,7 @@ def experiment_schema(faults: Iterable[FaultModel]) -> Schema:
 
 def system_schema() -> Schema:
     """The schema of a System file."""
-    return _document(shapes.SYSTEM, {"service": shape_schema(shapes.SERVICE)})
+    return _document(system_shapes.SYSTEM, {"service": shape_schema(system_shapes.SERVICE)})
 
 
 def targets_schema() -> Schema:

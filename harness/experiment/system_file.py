@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from harness.experiment import codes, shapes
+from harness.experiment import codes, system_shapes
 from harness.experiment.documents import open_document, read_metadata
 from harness.experiment.fields import Fields, mapping, plain_name
 from harness.experiment.model import Metadata, Service, System
@@ -30,9 +30,9 @@ def load_system(path: Path) -> System:
 
 def read_system(path: Path, problems: Problems) -> System:
     """As `load_system`, but reports only: what comes back has stand-ins where there were any."""
-    root = open_document(path, shapes.SYSTEM, problems)
+    root = open_document(path, system_shapes.SYSTEM, problems)
     metadata = read_metadata(root) if root else Metadata("")
-    spec = root.below("spec", shapes.SYSTEM_SPEC) if root else None
+    spec = root.below("spec", system_shapes.SYSTEM_SPEC) if root else None
     node = spec.node_of("services") if spec else None
     services = _services(node, problems) if node else ()
     return System(metadata, services, path, path.parent)
@@ -50,8 +50,8 @@ def _services(node: Node, problems: Problems) -> tuple[Service, ...]:
 
 def _service(entry: Entry, problems: Problems) -> Service:
     name = plain_name(entry.key, "a service's name", problems)
-    fields = Fields(entry.value, shapes.SERVICE, problems)
-    attach = fields.below("attach", shapes.ATTACH)
+    fields = Fields(entry.value, system_shapes.SERVICE, problems)
+    attach = fields.below("attach", system_shapes.ATTACH)
     service = Service(
         name=name,
         run=fields.text("run"),
@@ -94,7 +94,7 @@ def _restart(fields: Fields) -> Duration | None:
         said = f"restart is never or {{after: 1s}}, not {node.raw}"
         fields.problems.add(node.place, codes.CHOICE, said)
         return None
-    return Fields(node, shapes.RESTART, fields.problems).duration("after")
+    return Fields(node, system_shapes.RESTART, fields.problems).duration("after")
 
 
 def _url(fields: Fields) -> str:
@@ -117,7 +117,7 @@ def _check_form(
     entry: Entry, fields: Fields, service: Service, attach: Fields | None, problems: Problems
 ) -> None:
     forms = [form for form in ("run", "attach", "upstream") if fields.has(form)]
-    later = any(e.key.raw in shapes.SERVICE.later for e in fields.unknown())
+    later = any(e.key.raw in system_shapes.SERVICE.later for e in fields.unknown())
     if len(forms) > 1:
         said = f"{service.name} has {' and '.join(forms)}: choose one"
         problems.add(entry.key.place, codes.FORM, said)

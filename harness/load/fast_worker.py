@@ -7,7 +7,6 @@ done, or ended by SIGTERM with all rows written; all else: it died.
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -29,6 +28,7 @@ from harness.load.fast_watch import Watch
 from harness.load.recorder import Recorder
 from harness.load.spec import WorkerSpec, read_go, read_spec
 from harness.load.status import StatusFile
+from harness.load.vitals import collect_little
 from harness.record.redaction import resolved
 
 #: Ephemeral ports to one address: about 28,000, and other workers want some too.
@@ -78,9 +78,7 @@ async def _work(spec: WorkerSpec) -> None:
 
 async def _load(spec: WorkerSpec, t0_ns: int, dispatcher: Dispatcher, recorder: Recorder) -> None:
     recorder.begin(t0_ns + round(spec.plan.warmup * SECOND))
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 100)  # a full collection in mid-load would be our own latency
+    collect_little()
     await dispatcher.run(spec.worker, spec.workers, t0_ns)
     await dispatcher.finish()
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import locust  # noqa: F401  first, see above
 
-import gc
 import logging
 import os
 import random
@@ -38,6 +37,7 @@ from harness.load.locust_watch import Watch
 from harness.load.recorder import Recorder
 from harness.load.spec import WorkerSpec, read_go, read_spec
 from harness.load.status import StatusFile
+from harness.load.vitals import collect_little
 from harness.load.tags import write_tags
 from harness.record.plan import LoadPlan
 from harness.record.redaction import resolved
@@ -119,9 +119,7 @@ def _tell(users: Users, event: str, **what: Any) -> None:
 
 def _load(spec: WorkerSpec, t0_ns: int, dispatcher: Dispatcher, recorder: Recorder) -> None:
     recorder.begin(t0_ns + round(spec.plan.warmup * SECOND))
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 100)  # a full collection in mid-load would be our own latency
+    collect_little()
     dispatcher.run(spec.worker, spec.workers, t0_ns)
     dispatcher.finish()
 

@@ -53,6 +53,17 @@ class Vitals:
             self._longest_pause = max(self._longest_pause, pause)
 
 
+def collect_little() -> None:
+    """Garbage is collected often and little: what there is now is never looked at again.
+
+    A Locust request leaves 17 objects in circles, at 0.3 µs each; a hundred thousand of them at
+    once would be 30 ms of our own latency.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(2_000, 20, 100)
+
+
 def late_p99_ms(late_ns: Iterable[int]) -> float:
     """Of the last arrivals."""
     late = sorted(late_ns)

@@ -18,6 +18,7 @@ from typing import Any
 
 from harness.agent.effects import decode, encode
 from harness.clock import Epoch
+from harness.errors import UsageError
 from harness.experiment.model import Abort, Data, Expect, Objective, Request
 from harness.record.journal import Step, read
 from harness.record.plan import LoadPlan, Plan, PlannedEffect
@@ -60,7 +61,14 @@ class RunDirectory:
         self._write("plan.json", redacted(plan_to_json(plan), secrets))
 
     def plan(self) -> Plan:
-        return plan_from_json(json.loads((self.path / "plan.json").read_text()))
+        """Raises `UsageError` for a plan that another version wrote, or nobody finished."""
+        try:
+            return plan_from_json(json.loads((self.path / "plan.json").read_text()))
+        except (TypeError, ValueError, KeyError) as error:
+            raise UsageError(
+                f"its plan cannot be read here: {error}", where=str(self.path),
+                hint="it was written by another version of harness: use that one",
+            ) from error  # fmt: skip
 
     def write_facts(self, facts: Facts) -> None:
         self._write("facts.json", dataclasses.asdict(facts))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness.agent.effects import Resource, Snapshot, decode
 from harness.capabilities import HandsError
-from harness.errors import Refused
+from harness.errors import Refused, UsageError
 from harness.record.directory import RunDirectory
 from harness.record.journal import Journal, Step
 from harness.record.plan import Plan, PlannedEffect
@@ -81,7 +81,10 @@ def recover_run(directory: RunDirectory, alive: bool) -> Recovery:
         return Recovery(run_id, "has no plan: nothing was ever done")
     if alive:
         return Recovery(run_id, "is running: `harness halt` or Ctrl-C ends it")
-    found = still_open(directory)
+    try:
+        found = still_open(directory)
+    except UsageError as error:
+        return _unreadable(directory, run_id, error)
     if not found:
         return Recovery(run_id, "nothing was left behind")
     if directory.plan().substrate == "local":
@@ -93,8 +96,10 @@ def clear(keys: tuple[str, ...]) -> None:
     """Take back what dead runs left on these resources, or refuse: a snapshot of what a fault left
     would make it the normal state."""
     for entry in state.entries():
+        if entry.alive or entry.substrate == "local":
+            continue  # what was in a world ended with it, and no other run could name it
         directory = RunDirectory(Path(entry.directory))
-        found = () if entry.alive else still_open(directory)
+        found = still_open(directory)
         if not any(state.key(o.resource, entry.run_id) in keys for o in found):
             continue
         if left := recover_run(directory, alive=False).left:
@@ -102,6 +107,13 @@ def clear(keys: tuple[str, ...]) -> None:
                 f"run {entry.run_id} left something on what this run would change: {left[0]}",
                 hint=f"harness recover {entry.run_id}",
             )
+
+
+def _unreadable(directory: RunDirectory, run_id: str, error: UsageError) -> Recovery:
+    """Another version's run: only what lived in a world is known to have ended."""
+    in_world = '"substrate": "local"' in (directory.path / "plan.json").read_text()
+    left = () if in_world else (f"{error.message} ({error.hint})",)
+    return Recovery(run_id, "its plan is of another version", left=left)
 
 
 def _world_is_gone(directory: RunDirectory, run_id: str, found: tuple[Open, ...]) -> Recovery:
