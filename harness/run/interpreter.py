@@ -204,6 +204,8 @@ class Interpreter:
             told = self._watch_world()
         if self._is_due("watch", now, WATCH_S):
             told = told or self._watch_load(now - self._load.epoch())
+            if isinstance(told, go.Abort):  # a world that ended takes its load with it
+                told = self._watch_world() or told
         if told and not self._engine.aborted:
             self._feed(told)
 
