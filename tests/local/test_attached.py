@@ -49,7 +49,7 @@ def started(*arguments):
 
 
 def system(*services):
-    return System(Metadata("here"), services, Path("/work/system.yaml"), Path("/work"))
+    return System(Metadata("here"), services, Path("/srv/system.yaml"), Path("/srv"))
 
 
 def test_a_port_tells_who_listens(server):

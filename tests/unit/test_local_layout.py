@@ -16,7 +16,7 @@ from harness.units import Duration
 
 
 def system(*services: Service) -> System:
-    return System(Metadata("shop"), services, Path("/work/shop/system.yaml"), Path("/work/shop"))
+    return System(Metadata("shop"), services, Path("/srv/shop/system.yaml"), Path("/srv/shop"))
 
 
 SHOP = system(
@@ -54,7 +54,7 @@ def test_commands_are_filled_in_and_split_as_a_shell_would():
     assert first.argv == ("python", "-m", "shop", "--port", "8000", "database")
     assert dict(first.env)["DB"] == "database:5432"
     assert dict(first.env)["ZONE"] == "a"
-    assert (first.cwd, first.log, first.restart_after) == ("/work/shop", "/logs/api-0.log", 1.0)
+    assert (first.cwd, first.log, first.restart_after) == ("/srv/shop", "/logs/api-0.log", 1.0)
 
 
 def test_data_is_private_to_a_replica():
