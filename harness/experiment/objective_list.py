@@ -10,7 +10,6 @@ from harness.experiment.fields import Fields, wrong
 from harness.experiment.model import Intervention, Objective, System
 from harness.experiment.objectives import MisreadError, read_objective
 from harness.experiment.problems import Problems, did_you_mean
-from harness.experiment.targets_file import included
 from harness.experiment.tree import Node
 
 
@@ -30,6 +29,8 @@ def read_objectives(
     found: list[Objective] = []
     for node in nodes:
         if isinstance(node.data, dict) and "include" in node.data:
+            from harness.experiment.targets_file import included
+
             fields = Fields(node, target_shapes.INCLUSION, problems)
             more = included(fields, around.directory)
             _check_all(node, more, around, problems)
