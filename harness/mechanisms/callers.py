@@ -13,7 +13,7 @@ import socket
 import time
 from typing import FrozenSet, List, Tuple
 
-from harness.agent.effects import PROBE_PORTS, Processes
+from harness.agent.effects import Processes, is_probe
 from harness.mechanisms import sockets
 from harness.mechanisms.namespaces import identity, inside
 from harness.mechanisms.packets import TCP, read
@@ -37,7 +37,7 @@ def connected(target: Processes, waiting: bool = False) -> Callers:
         (c.remote, c.remote_port)
         for c in found
         if c.local_port in ports and c.state != sockets.LISTEN
-        and c.remote_port not in PROBE_PORTS and (c.unread or not waiting)
+        and not is_probe(c.remote_port) and (c.unread or not waiting)
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ import threading
 import time
 import zlib
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Dict, Optional, Tuple
 
 from harness.agent.effects import (
@@ -29,7 +30,7 @@ from harness.agent.effects import (
 from harness.mechanisms import nft
 from harness.mechanisms.namespaces import inside, new_netns
 from harness.mechanisms.proxy_process import ProxyError, ProxyProcess
-from harness.mechanisms.proxy_witness import Witness, connect
+from harness.mechanisms.proxy_witness import Witness, dial_redirected
 from harness.mechanisms.toxics import DOWN, toxic_of
 
 _GONE_S = 3.0
@@ -117,7 +118,8 @@ class Proxy:
         def reached(port: int) -> bool:
             return bool(process.ask(reached=port)["reached"])
 
-        running = _Running(process, Witness(edge, reached))
+        dial = partial(dial_redirected, edge)
+        running = _Running(process, Witness(dial, len(edge.upstreams), reached))
         running.counts.update(self._ended.pop(edge, {}))
         for effect in effects:
             if isinstance(effect.effect, Intercept):
@@ -189,7 +191,7 @@ def _plainly(edge: Edge, for_s: float) -> EdgeSeen:
     begin = time.monotonic()
     outcome = "ok"
     try:
-        inside(edge.netns, lambda: connect(edge, 0, for_s)).close()
+        dial_redirected(edge, 0, for_s).close()
     except ConnectionRefusedError:
         outcome = "refused"
     except OSError:

@@ -17,7 +17,7 @@ import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Callable, List, Optional
+from typing import Callable, List, Optional, Sequence, Tuple
 
 from harness.agent.effects import PROBE_PORTS, Edge, EdgeSeen
 from harness.agent.protocol import Failed
@@ -31,6 +31,9 @@ _EARLY, _SHORTEST_S = 0.8, 0.05  # the last of them are to be answered within th
 _NONCE = struct.Struct("!8sQ")
 _MAGIC = b"hxprobe\n"
 
+#: A connection to that one of an edge's addresses, within so many seconds. Raises OSError.
+Dial = Callable[[int, float], socket.socket]
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -41,13 +44,13 @@ class Answer:
 class Probe:
     """One connection. After an outcome that is not ok or timeout it is over, and says so again."""
 
-    def __init__(self, edge: Edge, which: int, within_s: float) -> None:
+    def __init__(self, dial: Dial, which: int, within_s: float) -> None:
         self._sent = 0
         self._socket: Optional[socket.socket] = None
         self.over = ""
         begun = time.monotonic()
         try:
-            self._socket = inside(edge.netns, lambda: connect(edge, which, within_s))
+            self._socket = dial(which, within_s)
         except OSError as error:
             self.over = _outcome(error)
         self.connect_s = time.monotonic() - begun
@@ -120,10 +123,11 @@ class Probe:
 
 
 class Witness:
-    """The probes of one edge; one look at a time."""
+    """The probes of one edge, which has so many addresses; one look at a time. `reached` says
+    whether what came from a port has come to the proxy."""
 
-    def __init__(self, edge: Edge, reached: Callable[[int], bool]) -> None:
-        self._edge, self._reached = edge, reached
+    def __init__(self, dial: Dial, ways: int, reached: Callable[[int], bool]) -> None:
+        self._dial, self._ways, self._reached = dial, ways, reached
         self._turn = threading.Lock()
         self._turns = itertools.count()
         self._retry = False
@@ -180,13 +184,13 @@ class Witness:
 
     def _new(self, patience_s: float, ask: Callable[[Probe], Answer]) -> Answer:
         """Each to the next address: a redirect that misses one of them shows."""
-        which = next(self._turns) % len(self._edge.upstreams)
+        which = next(self._turns) % self._ways
         with contextlib.closing(self._open(which, patience_s)) as probe:
             return ask(probe)
 
     def _open(self, which: int, within_s: float) -> Probe:
         """A real server shall not get our bytes: a probe that does not come through is over."""
-        probe = Probe(self._edge, which, within_s)
+        probe = Probe(self._dial, which, within_s)
         if not probe.over and not self._came_through(probe.port):
             probe.over = "bypassed"
         return probe
@@ -198,13 +202,19 @@ class Witness:
             return False
 
 
-def connect(edge: Edge, which: int, within_s: float) -> socket.socket:
-    """A connection to that one of the addresses, from a probe port; it leaves no TIME_WAIT behind.
+def dial_redirected(edge: Edge, which: int, within_s: float) -> socket.socket:
+    """From the caller's place to that one of the real addresses.
 
     Each address has probe ports of its own: from one port to two of them, the redirect would have
     to change the source port, and the proxy would take us for the application.
     """
     ports = PROBE_PORTS[which :: len(edge.upstreams)]
+    goal = (edge.upstreams[which], edge.port)
+    return inside(edge.netns, lambda: connect(goal, ports, within_s))
+
+
+def connect(goal: Tuple[str, int], ports: Sequence[int], within_s: float) -> socket.socket:
+    """A connection from one of these ports; it leaves no TIME_WAIT behind."""
     for from_port in random.sample(ports, len(ports)):
         probe = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
@@ -216,7 +226,7 @@ def connect(edge: Edge, which: int, within_s: float) -> socket.socket:
             probe.close()
             continue
         try:
-            probe.connect((edge.upstreams[which], edge.port))
+            probe.connect(goal)
         except BaseException:
             probe.close()
             raise

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.agent.effects import PROBE_PORTS, Process
+from harness.agent.effects import Process, is_probe
 from harness.mechanisms.namespaces import NEW_NET, NEW_USER, enter, identity, unshare
 
 SERVICE_UID = 1000
@@ -120,4 +120,4 @@ def _peer(line: str, port: int) -> str:
     local, peer, state = line.split()[1:4]
     ports = [int(end.rpartition(":")[2], 16) for end in (local, peer)]
     mine = ports[0] == port and state != _LISTEN
-    return peer if mine and ports[1] not in PROBE_PORTS else ""
+    return peer if mine and not is_probe(ports[1]) else ""

@@ -1,0 +1,266 @@
+"""What every proxy of ours does: accepts, connects on, and moves bytes with the toxics in force.
+
+How connections come to its listeners, and where they go, is its subclass's business: by a redirect
+(`proxy_server`), or because callers were told its address (`proxy_of_edge`). Caveat: a caller sees
+its connection made before the dependency has been reached.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import resource
+import socket
+import time
+from typing import Any, Callable, ClassVar, Coroutine, Dict, List, Sequence, Set, Tuple, cast
+
+from harness.agent.effects import PROBE_PORTS, InForce, decode
+from harness.mechanisms.proxy_link import Link, finish
+from harness.mechanisms.toxics import DOWN, toxic_of
+from harness.mechanisms.toxics.toxic import CLOSE, RESET
+
+BACKLOG = 512
+_DESCRIPTORS = 1 << 16
+_MARK_OPTION = 36
+_CONNECT_S = 10.0
+_SETTLE_S = 1.0
+_IN_USE_S = 1.0  # a connection that moved data so lately was in use when it was cut
+_REACH_S = 0.5
+
+
+def many_descriptors() -> None:
+    """Two for each connection: as many as we may have."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(_DESCRIPTORS, hard), hard))
+
+
+async def told(control: socket.socket, begin: Callable[[], Carrier]) -> None:
+    """Carry, and do what is said over the control socket, a JSON line each, until it ends.
+
+    The first line back is the carrier's greeting, or why there is none."""
+    reader, writer = await asyncio.open_connection(sock=control)
+
+    def say(answer: Dict[str, Any]) -> None:
+        writer.write(json.dumps(answer).encode() + b"\n")
+
+    try:
+        carrier = begin()
+    except OSError as error:
+        say({"error": str(error)})
+        await writer.drain()
+        return
+    say(carrier.greeting())
+    await converse(carrier, reader, say)
+    await carrier.close()
+
+
+async def converse(
+    carrier: Carrier, reader: asyncio.StreamReader, say: Callable[[Dict[str, Any]], None]
+) -> None:
+    """Answer each line until there are no more."""
+    while line := await reader.readline():
+        try:
+            say(await carrier.answer(json.loads(line)))
+        except (ValueError, OSError) as error:
+            say({"error": str(error)})
+
+
+class Carrier:
+    """Keeps the toxics in force and the count of who met them; listens to bound sockets."""
+
+    #: What comes from these ports is a probe of ours, and answered by an echo.
+    probes: ClassVar[range] = PROBE_PORTS
+
+    def __init__(self, listeners: Sequence[socket.socket]) -> None:
+        self._listeners = listeners
+        self._links: Dict[Link, asyncio.Task[None]] = {}
+        self._tasks: Set[asyncio.Task[None]] = set()
+        self._number = 0
+        self._probes: Set[int] = set()
+        self._in_force: Dict[str, InForce] = {}
+        self._met: Dict[str, Set[int]] = {}
+        self._refused: Dict[str, int] = {}
+        self._down_since: Dict[str, int] = {}
+        self._accepting: List[asyncio.Future[None]] = []
+        self._listen()
+
+    # ------------------------------------------------------------ what a subclass knows
+
+    def greeting(self) -> Dict[str, Any]:
+        """Its first words."""
+        return {}
+
+    def attempts(self) -> int:
+        """How many connections of the application were begun so far, refused ones too; 0 where
+        nobody can know."""
+        return 0
+
+    async def connect(self, client: socket.socket, listener: socket.socket) -> socket.socket:
+        """To where the client wanted to go. Raises OSError, TimeoutError."""
+        raise NotImplementedError
+
+    # ------------------------------------------------------------ what it is told
+
+    async def answer(self, request: Dict[str, Any]) -> Dict[str, Any]:
+        if "toxics" in request:
+            self._make([decode(item) for item in request["toxics"]])
+            await self._settle()
+        elif "reached" in request:
+            return {"reached": await self._reached(int(request["reached"]))}
+        return {"counts": {id: self._count(id) for id in self._met}}
+
+    def _make(self, effects: List[InForce]) -> None:
+        """These toxics, in this order, and no others."""
+        kinds = {effect.id: toxic_of(effect).kind for effect in effects}  # refuse before doing
+        for id in [id for id in self._in_force if id not in kinds]:
+            self._take(id)
+        for effect in effects:
+            if effect.id not in self._in_force:
+                self._in_force[effect.id] = effect
+                self._met.setdefault(effect.id, set())
+                if kinds[effect.id] == DOWN:
+                    self._go_down(effect.id)
+                for link in self._links:
+                    self._put(link, effect)
+
+    def _put(self, link: Link, effect: InForce) -> None:
+        if toxic_of(effect).kind != DOWN:
+            link.put(effect)
+
+    def _take(self, id: str) -> None:
+        del self._in_force[id]
+        if id in self._down_since:
+            self._refused[id] = self._count_refused(id)
+            del self._down_since[id]
+            if not self._down_since:
+                self._listen()
+        for link in self._links:
+            link.take(id)
+
+    def _go_down(self, id: str) -> None:
+        """Nothing listens: the kernel refuses newcomers; those that are open are closed. A
+        shutdown of a listening socket ends the listening but keeps its port ours."""
+        if not self._down_since:
+            self._stop_accepting()
+            for listener in self._listeners:
+                listener.shutdown(socket.SHUT_RDWR)
+        self._down_since[id] = self.attempts()
+        now = time.monotonic()
+        for link in self._links:
+            if not link.ours and now - link.moved_at < _IN_USE_S:
+                self._met[id].add(link.number)
+            link.end(CLOSE)
+
+    def _count(self, id: str) -> int:
+        """Connections of the application that met the toxic."""
+        return len(self._met[id]) + self._count_refused(id)
+
+    def _count_refused(self, id: str) -> int:
+        before = self._refused.get(id, 0)
+        if id not in self._down_since:
+            return before
+        return before + self.attempts() - self._down_since[id]
+
+    async def _settle(self) -> None:
+        """Until the connections that had to end are closed: then what was asked for is true."""
+        ending = {task for link, task in self._links.items() if link.ended}
+        if ending:
+            await asyncio.wait(ending, timeout=_SETTLE_S)
+
+    async def _reached(self, port: int) -> bool:
+        """Whether a probe from that port came here; it may be on its way."""
+        until = time.monotonic() + _REACH_S
+        while port not in self._probes and time.monotonic() < until:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        return port in self._probes
+
+    # ------------------------------------------------------------ connections
+
+    def _listen(self) -> None:
+        for listener in self._listeners:
+            listener.listen(BACKLOG)
+            self._accepting.append(asyncio.ensure_future(self._accept(listener)))
+
+    def _stop_accepting(self) -> None:
+        while self._accepting:
+            self._accepting.pop().cancel()
+
+    async def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                client, peer = await loop.sock_accept(listener)
+            except OSError:
+                await asyncio.sleep(0.05)  # out of descriptors, or it was gone again
+                continue
+            self._start(self._carry(client, listener, peer[1]))
+
+    def _start(self, doing: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(doing)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _carry(self, client: socket.socket, listener: socket.socket, from_port: int) -> None:
+        ours = from_port in self.probes
+        try:
+            client.setblocking(False)
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            server = self._echo() if ours else await self.connect(client, listener)
+        except (OSError, asyncio.TimeoutError):  # noqa: UP041  not the same before 3.11
+            finish(RESET, client)
+            return
+        self._number += 1
+        link = Link(self._number, client, server, ours, lambda toxic, n: self._met[toxic].add(n))
+        for effect in self._in_force.values():
+            self._put(link, effect)
+        self._links[link] = cast("asyncio.Task[None]", asyncio.current_task())
+        if ours:
+            self._probes.add(from_port)
+        if self._down_since:
+            link.end(CLOSE)  # it was accepted just before
+        try:
+            await link.run()
+        finally:
+            del self._links[link]
+            self._probes.discard(from_port)
+
+    def _echo(self) -> socket.socket:
+        """What our probes reach in place of the dependency: their own bytes come back."""
+        here, there = socket.socketpair()
+        here.setblocking(False)
+        there.setblocking(False)
+        self._start(_echo_all(there))
+        return here
+
+    async def close(self) -> None:
+        """End every connection in order."""
+        self._stop_accepting()
+        for link in self._links:
+            link.end(CLOSE)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_SETTLE_S)
+
+
+async def _echo_all(there: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    with there, contextlib.suppress(OSError):
+        while data := await loop.sock_recv(there, 1 << 16):
+            await loop.sock_sendall(there, data)
+
+
+async def connected(goal: Tuple[str, int], mark: int = 0) -> socket.socket:
+    """A connection to address and port, perhaps with a mark that a redirect of ours leaves alone.
+    Raises OSError, TimeoutError."""
+    server = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        server.setblocking(False)
+        if mark:
+            server.setsockopt(socket.SOL_SOCKET, _MARK_OPTION, mark)
+        server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        loop = asyncio.get_running_loop()
+        await asyncio.wait_for(loop.sock_connect(server, goal), _CONNECT_S)
+    except BaseException:
+        server.close()
+        raise
+    return server
