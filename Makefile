@@ -1,10 +1,11 @@
-# make run   install, and run the first experiment       make test   everything that CI checks
+# make run       install, and run the first experiment    make test   everything that CI checks
+# make cluster   a Kubernetes cluster to test on (as root where it is built from namespaces)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install run test check unit clean bench
+.PHONY: install run test check unit clean bench cluster cluster-down
 
 install: $(STAMP)
 
@@ -31,6 +32,12 @@ test: install
 	./.ci/tools
 	$(MAKE) check
 	$(BIN)/python .ci/suite.py
+
+cluster: install
+	PYTHONPATH=k8s $(BIN)/python -m devcluster up
+
+cluster-down:
+	PYTHONPATH=k8s $(BIN)/python -m devcluster down
 
 bench: install
 	for bench in benchmarks/*.py; do $(BIN)/python $$bench; done

@@ -1,0 +1,1 @@
+"""A Kubernetes cluster on one Linux machine: real components, nodes made of namespaces."""

@@ -1,0 +1,146 @@
+"""python -m devcluster COMMAND: a cluster to test on, and its nodes' power, cables, services."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+
+from devcluster import binaries, choice, cluster, docker, layout, loading, power, processes, wiring
+from devcluster.shell import attempt
+
+_Options = argparse.Namespace
+
+
+def main() -> int:
+    options = _parser().parse_args()
+    command: Callable[[_Options], int | None] = options.command
+    try:
+        return command(options) or 0
+    except layout.Failed as failed:
+        print(f"devcluster: {failed}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="devcluster", description=__doc__)
+    parser.add_argument("--name", default="harness", help="of the cluster")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, does: Callable[[_Options], int | None], *arguments: str) -> None:
+        added = commands.add_parser(name, help=does.__doc__)
+        added.set_defaults(command=does)
+        for argument in arguments:
+            many = argument.endswith("*")
+            added.add_argument(argument.rstrip("*"), nargs=argparse.REMAINDER if many else None)
+
+    command("up", _up)
+    command("down", _down)
+    command("status", _status)
+    command("kubeconfig", _kubeconfig)
+    command("kubectl", _kubectl, "words*")
+    command("images", _images)
+    command("poweroff", _poweroff, "node")
+    command("poweron", _poweron, "node")
+    command("cable", _cable, "node", "state")
+    command("stop", _stop, "node", "service")
+    command("start", _start, "node", "service")
+    command("exec", _exec, "node", "words*")
+    return parser
+
+
+def _up(options: _Options) -> None:
+    """choose a cluster, bring it up, and say where its kubeconfig is"""
+    chosen = choice.choose()
+    print(f"cluster: {chosen.kind} ({chosen.why})", file=sys.stderr)
+    if chosen.kubeconfig:
+        path = chosen.kubeconfig
+    elif chosen.kind == "namespaces":
+        path = cluster.up(options.name, workers=3).kubeconfig
+    else:
+        path = docker.up(chosen.kind, options.name)
+    print(f"export HARNESS_KUBECONFIG={path}")
+
+
+def _down(options: _Options) -> None:
+    """take the cluster down; one that was given is left alone"""
+    if docker.is_up(options.name):
+        docker.down(options.name)
+    else:
+        cluster.clean(layout.load(options.name))
+
+
+def _status(options: _Options) -> int:
+    """which nodes are on, and what the API server says of them"""
+    known = layout.load(options.name)
+    for node in known.names:
+        pid = processes.pid_of(known, node)
+        print(f"{node}\t{known.address(node)}\t{f'pid {pid}' if pid else 'off'}")
+    asked = attempt(*_kubectl_words(known), "get", "nodes", "-o", "wide")
+    print(asked.stdout or asked.stderr, end="")
+    return asked.returncode
+
+
+def _kubeconfig(options: _Options) -> None:
+    """print its path"""
+    print(layout.load(options.name).kubeconfig)
+
+
+def _kubectl(options: _Options) -> None:
+    """kubectl with its kubeconfig"""
+    words = _kubectl_words(layout.load(options.name))
+    os.execv(words[0], [*words, *options.words])
+
+
+def _kubectl_words(known: layout.Layout) -> list[str]:
+    return [str(binaries.kubectl()), f"--kubeconfig={known.kubeconfig}"]
+
+
+def _images(options: _Options) -> None:
+    """make the images that have changed, and load them into the running nodes"""
+    loading.load_everywhere(layout.load(options.name), cluster.prepare())
+
+
+def _poweroff(options: _Options) -> None:
+    """pull a node's plug"""
+    power.off(*_node(options))
+
+
+def _poweron(options: _Options) -> None:
+    """boot it with the disk that it had"""
+    power.on(*_node(options))
+
+
+def _cable(options: _Options) -> None:
+    """a node's network cable: up or down"""
+    if options.state not in ("up", "down"):
+        raise layout.Failed(f"a cable is up or down, not {options.state!r}")
+    wiring.cable(*_node(options), options.state)
+
+
+def _stop(options: _Options) -> None:
+    """kill a service of a node, and keep it down"""
+    power.stop(*_node(options), options.service)
+
+
+def _start(options: _Options) -> None:
+    """let a stopped service run again"""
+    power.start(*_node(options), options.service)
+
+
+def _exec(options: _Options) -> None:
+    """run a command inside a node (cp, n1, n2, ...)"""
+    words = processes.inside(*_node(options))
+    os.execvp(words[0], [*words, *options.words])
+
+
+def _node(options: _Options) -> tuple[layout.Layout, str]:
+    known = layout.load(options.name)
+    if options.node not in known.names:
+        raise layout.Failed(f"there is no node {options.node!r}: {', '.join(known.names)}")
+    return known, options.node
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Container images without a registry: layers from this machine's Python, wheels and tools."""
