@@ -29,13 +29,13 @@ when a request was due; failures and timeouts are slower than any limit.
 @click.command()
 @click.argument("topic", required=False)
 def explain(topic: str | None) -> None:
-    r"""Explain TOPIC: a fault, an error code, or one of objectives, verdict, exit.
+    """Explain TOPIC: a fault, an error code, or one of objectives, verdict, exit.
 
     \b
     harness explain network.latency
     harness explain HF204
     harness explain objectives
-    """
+    """  # noqa: D301  click's mark is a real backspace
     if topic is None:
         click.echo(
             f"topics: {', '.join(_topics())}, a fault (harness list faults), or an error code"

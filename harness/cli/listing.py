@@ -16,13 +16,13 @@ _KINDS = ("faults", "substrates", "reports", "experiments")
 @click.argument("directory", type=click.Path(path_type=Path), required=False)
 @click.option("-l", "--selector", default="", help="Of experiments: with these labels (tier=pr).")
 def listing(kind: str, directory: Path | None, selector: str) -> None:
-    r"""List faults, substrates, reports or experiments.
+    """List faults, substrates, reports or experiments.
 
     \b
     harness list faults
     harness list experiments experiments/ -l tier=pr
     harness list reports reports/
-    """
+    """  # noqa: D301  click's mark is a real backspace
     if kind in ("faults", "substrates") and directory is not None:
         raise UsageError(f"list {kind} takes no directory")
     lines = {"faults": _faults, "substrates": _substrates}.get(kind)

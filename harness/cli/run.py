@@ -54,12 +54,12 @@ def run(
     seed: int | None, reports: Path, selector: str, inconclusive_ok: bool, retry_invalid: int,
     until_decided: bool,
 ) -> None:  # fmt: skip
-    r"""Run one experiment, or every experiment of a directory.
+    """Run one experiment, or every experiment of a directory.
 
     \b
     harness run experiments/checkout-survives-slow-database.yaml
     harness run experiments/ -l tier=pr --output junit=junit.xml
-    """
+    """  # noqa: D301  click's mark is a real backspace
     files = _files(file, selector)
     statuses = []
     for path in files:

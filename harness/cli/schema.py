@@ -16,12 +16,12 @@ from harness.experiment.timeline import FaultModel
     "kind", type=click.Choice(["experiment", "system", "targets"]), default="experiment"
 )
 def schema(kind: str) -> None:
-    r"""Print the JSON schema (2020-12) of a kind of file.
+    """Print the JSON schema (2020-12) of a kind of file.
 
     \b
     harness schema experiment > experiment.schema.json
     # yaml-language-server: $schema=experiment.schema.json
-    """
+    """  # noqa: D301  click's mark is a real backspace
     click.echo(schema_text(kind), nl=False)
 
 

@@ -23,14 +23,14 @@ _SAYS = re.compile(
 @click.argument("files", type=click.Path(path_type=Path), nargs=-1, required=True)
 @experiment_options
 def validate(files: tuple[Path, ...], assignments: tuple[str, ...], system: Path | None) -> None:
-    r"""Check files of every kind, OpenSLO v1 too; print all problems at once.
+    """Check files of every kind, OpenSLO v1 too; print all problems at once.
 
     \b
     harness validate experiments/*.yaml
     harness validate scenarios/checkout/system.yaml
 
     Exits 0 when all files are right, 2 otherwise.
-    """
+    """  # noqa: D301  click's mark is a real backspace
     wrong = 0
     for path in files:
         try:

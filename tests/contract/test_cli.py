@@ -68,6 +68,14 @@ def room(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.parametrize("name", main.COMMANDS)
+def test_examples_in_a_help_stay_on_lines_of_their_own(name):
+    said = CliRunner().invoke(main.cli, [name, "--help"]).output
+    examples = [line for line in said.splitlines() if line.strip().startswith(f"harness {name}")]
+    assert "\\b" not in said
+    assert all(line.count("harness ") == 1 for line in examples), said
+
+
 def test_help_says_what_there_is_and_imports_nothing_heavy() -> None:
     found = harness("--help")
     assert found.returncode == 0
