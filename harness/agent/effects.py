@@ -91,7 +91,8 @@ class Link:
 
 @dataclass(frozen=True)
 class Processes:
-    """The processes of one replica: all in its network namespace, or one `pid` with its `start`.
+    """The processes of one replica: all in its network namespace, of its `pod` (a uid), or one
+    `pid` with its `start`.
 
     `start` is field 22 of /proc/PID/stat (clock ticks since boot): pid and start together are an
     identity that a reused pid does not share. `ports` are those that it serves.
@@ -102,6 +103,7 @@ class Processes:
     pid: int = 0
     start: int = 0
     ports: Tuple[int, ...] = ()
+    pod: str = ""
 
 
 @dataclass(frozen=True)

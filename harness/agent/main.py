@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Iterator, List, Optional, Tuple
 
 from harness.agent.ladder import LADDER, Ladder
+from harness.agent.outside import move_out
 from harness.agent.protocol import (
     FAREWELL,
     Answer,
@@ -41,7 +42,8 @@ _LEFT_BEHIND = 5
 def main(arguments: Optional[List[str]] = None) -> int:
     parser = argparse.ArgumentParser(description="Carries out effects, on a lease.")
     parser.add_argument("--lease", type=float, default=5.0, help="seconds (default: 5)")
-    lease_s = parser.parse_args(arguments).lease
+    parser.add_argument("--in-pod", action="store_true", help="the reaper outlives the container")
+    options = parser.parse_args(arguments)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     with contextlib.suppress(OSError):  # it leads a session already
@@ -51,8 +53,10 @@ def main(arguments: Optional[List[str]] = None) -> int:
     child = os.fork()
     if child == 0:
         ours.close()
-        serve(theirs, lease_s)
+        serve(theirs, options.lease)
     theirs.close()
+    if options.in_pod:
+        move_out()
     return reap(ours, child)
 
 

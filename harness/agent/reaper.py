@@ -20,6 +20,7 @@ from typing import Dict, List, Tuple
 from harness.agent.effects import Resource, Snapshot, decode
 from harness.agent.ladder import Ladder
 from harness.agent.trust import ACKNOWLEDGED, LARGEST
+from harness.mechanisms.pods import located
 
 #: How much longer than the agent the reaper waits, so that an agent in good health comes first.
 MARGIN_S = 0.5
@@ -97,7 +98,8 @@ class Reaper:
     def _give_back(self, resource: Resource, snapshot: Snapshot) -> str:
         for attempt in range(_TRIES):
             try:
-                self._ladder.named(resource, snapshot.mechanism).make(resource, snapshot, ())
+                mechanism = self._ladder.named(resource, snapshot.mechanism)
+                mechanism.make(located(resource), snapshot, ())
             except Exception as error:
                 reason = f"{resource.target}: {error}"
                 if getattr(error, "target_gone", False):

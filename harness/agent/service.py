@@ -18,6 +18,7 @@ from harness.agent.effects import Act, Exercised, InForce, Resource, Seen, Snaps
 from harness.agent.ladder import Ladder, Mechanism
 from harness.agent.protocol import VERSION, Failed, Request
 from harness.agent.trust import Receipt, Trustee
+from harness.mechanisms.pods import located
 
 #: How long taking back waits for a change of the same resource that is under way.
 PATIENCE_S = 5.0
@@ -25,12 +26,14 @@ PATIENCE_S = 5.0
 
 @dataclass
 class _Holding:
-    """One resource as this run changed it. `lock` is held while it changes."""
+    """One resource as this run changed it. `lock` is held while it changes; `place` is the resource
+    as mechanisms know it, the same for as long as they hold it."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     generation: int = -1
     held: bool = False
     snapshot: Snapshot = field(default_factory=lambda: Snapshot(""))
+    place: Any = None
 
 
 class Service:
@@ -81,13 +84,17 @@ class Service:
     # ------------------------------------------------------------ operations
 
     def _hello(self) -> Dict[str, Any]:
-        return {"version": VERSION, "pid": os.getpid(), "mechanisms": self._ladder.working()}
+        return {
+            "version": VERSION, "pid": os.getpid(), "mechanisms": self._ladder.working(),
+            "monotonic": time.monotonic(),
+        }  # fmt: skip
 
     def _mechanism(self, resource: Resource) -> str:
-        return self._ladder.choose(resource).name
+        return self._ladder.choose(self._place(resource)).name
 
     def _snapshot(self, resource: Resource) -> Snapshot:
-        return self._ladder.choose(resource).snapshot(resource)
+        place = self._place(resource)
+        return self._ladder.choose(place).snapshot(place)
 
     def _make(
         self, resource: Resource, receipt: str, generation: int,
@@ -104,22 +111,26 @@ class Service:
             holding.generation = generation
             if effects:
                 self._hold(holding, Receipt(receipt, resource, snapshot))
-            mechanism.make(resource, snapshot, effects)
+            place = holding.place = holding.place or located(resource)
+            mechanism.make(place, snapshot, effects)
             if not effects:
                 self._let_go(resource, holding)
 
     def _act(self, resource: Resource, receipt: str, act: Act, effect_id: str) -> Seen:
         self._begin(receipt)
-        mechanism = self._ladder.choose(resource)
+        place = self._place(resource)
+        mechanism = self._ladder.choose(place)
         with self._holding(resource).lock:
             self._check_lease()
-            return self._acting(mechanism)(resource, act, effect_id)
+            return self._acting(mechanism)(place, act, effect_id)
 
     def _measure(self, resource: Resource, effect: Any, for_s: float) -> Seen:
-        return self._ladder.choose(resource).measure(resource, effect, for_s)
+        place = self._place(resource)
+        return self._ladder.choose(place).measure(place, effect, for_s)
 
     def _exercised(self, resource: Resource, effect_id: str) -> Exercised:
-        return self._ladder.choose(resource).exercised(resource, effect_id)
+        place = self._place(resource)
+        return self._ladder.choose(place).exercised(place, effect_id)
 
     def _renew(self) -> None:
         self._check_lease()
@@ -138,7 +149,13 @@ class Service:
     def _let_go(self, resource: Resource, holding: _Holding) -> None:
         if holding.held:
             self._trustee.drop(resource)
-        holding.held = False
+        holding.held, holding.place = False, None
+
+    def _place(self, resource: Resource) -> Any:
+        """As the mechanism that holds it knows it, or as it is found now."""
+        with self._guard:
+            holding = self._holdings.get(resource)
+        return (holding and holding.place) or located(resource)
 
     def _begin(self, receipt: str) -> None:
         if not receipt:
@@ -166,10 +183,12 @@ class Service:
         try:
             if holding.held:
                 mechanism = self._ladder.named(resource, holding.snapshot.mechanism)
-                mechanism.make(resource, holding.snapshot, ())
+                mechanism.make(holding.place or located(resource), holding.snapshot, ())
                 self._let_go(resource, holding)
         except Exception as error:
-            return f"{resource.target}: {error}"
+            if not getattr(error, "target_gone", False):
+                return f"{resource.target}: {error}"
+            self._let_go(resource, holding)
         finally:
             holding.lock.release()
         return ""

@@ -123,6 +123,8 @@ def run_one(
     id = run_id(experiment.metadata.name)
     plan = doubted(make_plan(experiment, substrate, chosen, id, until_decided=until_decided))
     click.echo(f"{experiment.metadata.name}: run {plan.run_id}, seed {plan.seed}", err=True)
+    if plan.place:
+        click.echo(f"acts on {plan.place}", err=True)
     with Progress.on(sys.stderr, plan) as progress:
         directory = conduct(experiment, plan, substrate, reports.absolute(), progress)
     _print_hints(directory)

@@ -186,8 +186,34 @@ class Guard:
 
 
 @dataclass(frozen=True)
+class AgentPod:
+    """How agents are put on nodes. `tolerations` as `key=value:effect`; none: every taint."""
+
+    namespace: str = "harness-agents"
+    image: str = "reliability-harness-agent:latest"
+    cpu: str = "500m"
+    memory: str = "256Mi"
+    priority: str = ""
+    pull_secrets: tuple[str, ...] = ()
+    node_selector: tuple[tuple[str, str], ...] = ()
+    tolerations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where a system on Kubernetes lives: a context of the kubeconfig (empty: the current one) and
+    a namespace. `uid`, that of kube-system, pins the cluster itself, whatever it is called."""
+
+    namespace: str
+    context: str = ""
+    uid: str = ""
+    agent: AgentPod = AgentPod()
+
+
+@dataclass(frozen=True)
 class Service:
-    """One service of a local system. Exactly one of `run`, `attach_*` or `upstream` is set."""
+    """One service of a system. Exactly one of `run`, `attach_*`, `upstream`, `workload` (like
+    `deploy/web`) or `external` (host:port) is set."""
 
     name: str
     run: str = ""
@@ -203,6 +229,8 @@ class Service:
     url: str = ""
     upstream: str = ""
     proxy: str = ""
+    workload: str = ""
+    external: str = ""
     line: int = 0
 
 
@@ -214,10 +242,11 @@ class System:
     services: tuple[Service, ...]
     path: Path
     directory: Path
+    cluster: Cluster | None = None
 
     @property
     def attached(self) -> bool:
-        return any(not service.run for service in self.services)
+        return not self.cluster and any(not service.run for service in self.services)
 
     def service(self, name: str) -> Service | None:
         return next((service for service in self.services if service.name == name), None)

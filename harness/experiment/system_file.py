@@ -8,10 +8,11 @@ from pathlib import Path
 from harness.experiment import codes, system_shapes
 from harness.experiment.documents import open_document, read_metadata
 from harness.experiment.fields import Fields, mapping, plain_name
-from harness.experiment.model import Metadata, Service, System
+from harness.experiment.model import AgentPod, Cluster, Metadata, Service, System
 from harness.experiment.problems import Problems, did_you_mean
 from harness.experiment.targets import CLIENT
 from harness.experiment.tree import Entry, Node
+from harness.experiment.workloads import PLACES, in_full
 from harness.units import Duration
 
 _ADDRESS = re.compile(r"[^\s:/]+:\d{1,5}")
@@ -34,21 +35,54 @@ def read_system(path: Path, problems: Problems) -> System:
     metadata = read_metadata(root) if root else Metadata("")
     spec = root.below("spec", system_shapes.SYSTEM_SPEC) if root else None
     node = spec.node_of("services") if spec else None
-    services = _services(node, problems) if node else ()
-    return System(metadata, services, path, path.parent)
+    below = spec.below("kubernetes", system_shapes.KUBERNETES) if spec else None
+    cluster = _cluster(below) if below else None
+    services = _services(node, problems, cluster) if node else ()
+    return System(metadata, services, path, path.parent, cluster)
 
 
-def _services(node: Node, problems: Problems) -> tuple[Service, ...]:
+def _cluster(fields: Fields) -> Cluster:
+    agent = fields.below("agent", system_shapes.AGENT)
+    return Cluster(
+        namespace=fields.name("namespace"), context=fields.text("context"), uid=fields.text("uid"),
+        agent=_agent(agent) if agent else AgentPod(),
+    )  # fmt: skip
+
+
+def _agent(fields: Fields) -> AgentPod:
+    usual = AgentPod()
+    return AgentPod(
+        namespace=fields.name("namespace") or usual.namespace,
+        image=fields.text("image", usual.image),
+        cpu=fields.text("cpu", usual.cpu),
+        memory=fields.text("memory", usual.memory),
+        priority=fields.text("priority"),
+        pull_secrets=fields.names("pull_secrets"),
+        node_selector=fields.pairs("node_selector"),
+        tolerations=tuple(
+            _toleration(node, fields.problems) for node in fields.items("tolerations")
+        ),
+    )
+
+
+def _toleration(node: Node, problems: Problems) -> str:
+    if not re.fullmatch(r"[^:=\s]+(=[^:\s]*)?:(NoSchedule|NoExecute|PreferNoSchedule)", node.raw):
+        said = f"a toleration is KEY=VALUE:EFFECT or KEY:EFFECT, not {node.raw or node.what}"
+        problems.add(node.place, codes.CHOICE, said, "for example dedicated=chaos:NoSchedule")
+    return node.raw
+
+
+def _services(node: Node, problems: Problems, cluster: Cluster | None) -> tuple[Service, ...]:
     entries = mapping(node, "services", problems)
     if isinstance(node.data, dict) and not 0 < len(entries) <= _MAX_SERVICES:
         said = f"a system has 1 to {_MAX_SERVICES} services"
         problems.add(node.place, codes.INCOMPLETE, said)
-    services = tuple(_service(entry, problems) for entry in entries.values())
-    _check_together(entries, services, problems)
+    services = tuple(_service(entry, problems, cluster) for entry in entries.values())
+    _check_together(entries, services, problems, on_cluster=cluster is not None)
     return services
 
 
-def _service(entry: Entry, problems: Problems) -> Service:
+def _service(entry: Entry, problems: Problems, cluster: Cluster | None) -> Service:
     name = plain_name(entry.key, "a service's name", problems)
     fields = Fields(entry.value, system_shapes.SERVICE, problems)
     attach = fields.below("attach", system_shapes.ATTACH)
@@ -67,10 +101,41 @@ def _service(entry: Entry, problems: Problems) -> Service:
         url=_url(fields),
         upstream=_address(fields, "upstream"),
         proxy=_address(fields, "proxy"),
+        workload=_workload(fields),
+        external=_address(fields, "external"),
         line=entry.key.place.line,
     )
     _check_form(entry, fields, service, attach, problems)
+    _check_place(entry, service, cluster, problems)
     return service
+
+
+def _workload(fields: Fields) -> str:
+    """In full: `deploy/web` is `deployment/web`."""
+    named, node = fields.text("workload"), fields.node_of("workload")
+    if node is None or not named:
+        return ""
+    full = in_full(named)
+    if not full or full.partition("/")[0] in PLACES:
+        said = f"workload is KIND/NAME, not {named!r}"
+        kinds = ("deploy", "statefulset", "daemonset", "job", "service", "pod")
+        fields.problems.add(node.place, codes.CHOICE, said, f"kinds are {', '.join(kinds)}")
+        return ""
+    return full
+
+
+def _check_place(
+    entry: Entry, service: Service, cluster: Cluster | None, problems: Problems
+) -> None:
+    """On a cluster services are workloads or external; elsewhere none is."""
+    there = bool(service.workload or service.external)
+    here = bool(service.run or service.attach_pid or service.attach_port or service.upstream)
+    if cluster and here:
+        said = f"{service.name}: on a cluster a service has workload or external"
+        problems.add(entry.key.place, codes.FORM, said, f"workload: deploy/{service.name}")
+    elif there and not cluster:
+        said = f"{service.name} is on a cluster, and the system does not say on which"
+        problems.add(entry.key.place, codes.FORM, said, "kubernetes: {namespace: shop}")
 
 
 def _ready(fields: Fields) -> str:
@@ -116,13 +181,13 @@ def _address(fields: Fields, key: str) -> str:
 def _check_form(
     entry: Entry, fields: Fields, service: Service, attach: Fields | None, problems: Problems
 ) -> None:
-    forms = [form for form in ("run", "attach", "upstream") if fields.has(form)]
-    later = any(e.key.raw in system_shapes.SERVICE.later for e in fields.unknown())
+    names = ("run", "attach", "upstream", "workload", "external")
+    forms = [form for form in names if fields.has(form)]
     if len(forms) > 1:
         said = f"{service.name} has {' and '.join(forms)}: choose one"
         problems.add(entry.key.place, codes.FORM, said)
-    elif not (forms or service.url or later):
-        said = f"{service.name} has none of run, attach, upstream"
+    elif not (forms or service.url):
+        said = f"{service.name} has none of {', '.join(names)}"
         hint = f'for example run: "python -m {service.name.replace("-", "_")}"'
         problems.add(entry.key.place, codes.FORM, said, hint)
     if attach and bool(service.attach_pid) == bool(service.attach_port):
@@ -130,13 +195,14 @@ def _check_form(
 
 
 def _check_together(
-    entries: dict[str, Entry], services: tuple[Service, ...], problems: Problems
-) -> None:
+    entries: dict[str, Entry], services: tuple[Service, ...], problems: Problems, *,
+    on_cluster: bool,
+) -> None:  # fmt: skip
     """What can only be judged when all services are known."""
     by_name = {service.name: service for service in services}
     _check_names(entries, services, problems)
     elsewhere = [s for s in services if s.attach_pid or s.attach_port or s.url or s.upstream]
-    if elsewhere and any(service.run for service in services):
+    if elsewhere and not on_cluster and any(service.run for service in services):
         odd = elsewhere[0]
         said = f"{odd.name} is not started by us, others are: a system lives in one place"
         problems.add(entries[odd.name].key.place, codes.FORM, said)

@@ -60,8 +60,40 @@ SERVICE = Shape(
         Key("url", "where the load reaches an attached service", TEXT, "http://127.0.0.1:8080"),
         Key("upstream", "host:port of a service that runs elsewhere", TEXT, "127.0.0.1:6379"),
         Key("proxy", "host:port where callers find our proxy to it", TEXT, "127.0.0.1:26379"),
+        Key("workload", "on Kubernetes: deploy/NAME, statefulset/NAME …", TEXT, "deploy/web"),
+        Key("external", "host:port outside of the cluster", TEXT, "payments.example:443"),
     ),
-    {"workload": "the kubernetes substrate", "external": "the kubernetes substrate"},
+)
+
+AGENT = Shape(
+    "agent",
+    "The pods that carry faults out, one on each node with targets, privileged there alone.",
+    (
+        Key("namespace", "theirs; else harness-agents", NAME, "harness-agents"),
+        Key("image", "with Python 3.9 or later; the code is sent along", TEXT, "agent:1.0"),
+        Key("cpu", "requested and limited", TEXT, "500m"),
+        Key("memory", "requested and limited", TEXT, "256Mi"),
+        Key("priority", "the name of a PriorityClass", TEXT, "chaos"),
+        Key("pull_secrets", "names of Secrets", NAMES, ["registry"]),
+        Key("node_selector", "only on nodes with these labels", WORDS, {"pool": "test"}),
+        Key(
+            "tolerations",
+            "KEY=VALUE:EFFECT, or KEY:EFFECT; else every taint",
+            {"type": "array", "items": TEXT},
+            ["dedicated=chaos:NoSchedule"],
+        ),
+    ),
+)
+
+KUBERNETES = Shape(
+    "kubernetes",
+    "The system runs in this namespace of a cluster.",
+    (
+        Key("context", "of the kubeconfig; else the current one", TEXT, "kind-harness"),
+        Key("namespace", "where the workloads are", NAME, "shop", required=True),
+        Key("uid", "of the namespace kube-system: pins the cluster", TEXT),
+        Key("agent", AGENT.about, AGENT),
+    ),
 )
 
 SYSTEM_SPEC = Shape(
@@ -79,8 +111,8 @@ SYSTEM_SPEC = Shape(
             },
             required=True,
         ),
+        Key("kubernetes", KUBERNETES.about, KUBERNETES, {"namespace": "shop"}),
     ),
-    {"kubernetes": "the kubernetes substrate"},
 )
 
 SYSTEM = document("System", "What is under test, and where it lives.", SYSTEM_SPEC)

@@ -12,6 +12,7 @@ from harness.experiment import codes
 from harness.experiment.codes import Code
 from harness.experiment.model import Service, System, Where
 from harness.experiment.problems import did_you_mean
+from harness.experiment.workloads import in_full
 
 #: The host that the load lives on.
 CLIENT = "client"
@@ -37,12 +38,20 @@ def references(system: System) -> tuple[str, ...]:
     return (*dict.fromkeys(names), CLIENT)
 
 
+def exists(system: System, reference: str) -> bool:
+    """On a cluster only the cluster knows its pods, nodes and zones."""
+    if system.cluster and "/" in reference:
+        return bool(in_full(reference))
+    replica = system.cluster and system.service(reference.rpartition("-")[0])
+    return bool(replica and reference[-1].isdigit()) or reference in references(system)
+
+
 def services_at(system: System, reference: str) -> tuple[Service, ...]:
     """The services that a reference touches; none for client and for what does not exist."""
     if reference.startswith("zone/"):
         return tuple(s for s in system.services if reference[5:] in s.zones)
     name = reference
-    if system.service(name) is None and name in references(system):
+    if system.service(name) is None and exists(system, name):
         name = name.rpartition("-")[0]
     service = system.service(name)
     return (service,) if service else ()
@@ -54,7 +63,7 @@ def misplaced(
     """The first reason why a fault that `needs` this capability cannot act there, or None."""
     named = {"target": where.target, "from": where.origin, "to": where.to}
     for key, reference in named.items():
-        if reference and reference not in references(system):
+        if reference and not exists(system, reference):
             hint = did_you_mean(reference, references(system), "targets")
             said = f"the system has no {reference!r}"
             return Misplaced(key, codes.TARGET, said, hint)
@@ -62,6 +71,9 @@ def misplaced(
         return _off_edge(system, where, entry)
     if needs in ("Signals", "Units"):
         return _not_a_process(system, where, needs)
+    if needs == "Links" and any(s.external for s in services_at(system, where.target)):
+        said = f"{where.target} is external: its network is out of reach"
+        return Misplaced("target", codes.NOT_TAKEN, said, f"from: a caller, to: {where.target}")
     if needs == "Links" and system.attached:
         key = "target" if where.target else "from"
         said = "the system is attached: its network is not ours to disturb"
@@ -77,11 +89,12 @@ def _not_a_process(system: System, where: Where, needs: str) -> Misplaced | None
         said = "client is the load itself; disturbing it would spoil the measurement"
         return Misplaced("target", codes.NOT_TAKEN, said)
     for service in services_at(system, where.target):
-        if service.upstream:
-            said = f"{service.name} runs elsewhere (upstream): its processes are out of reach"
+        if service.upstream or service.external:
+            form = "upstream" if service.upstream else "external"
+            said = f"{service.name} runs elsewhere ({form}): its processes are out of reach"
             return Misplaced("target", codes.NOT_TAKEN, said)
         if needs == "Units" and not service.run:
-            said = f"{service.name} was not started by us (attach), so we cannot restart it"
+            said = f"{service.name} was not started by us, so we cannot restart it"
             return Misplaced("target", codes.NOT_TAKEN, said, "process.kill is possible")
     return None
 
@@ -94,7 +107,7 @@ def _off_edge(system: System, where: Where, entry: str) -> Misplaced | None:
     callee = where.to or where.target
     key = "to" if where.to else "target"
     called = services_at(system, callee)
-    if called and not any(service.port for service in called):
+    if called and not any(s.port or s.external or s.workload for s in called):
         return Misplaced(key, codes.NOT_TAKEN, f"{callee} has no port to be called at")
     callers = _callers(system, called, entry)
     if not callers:

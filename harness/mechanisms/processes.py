@@ -1,9 +1,10 @@
 """Finds the processes of a target in /proc, and signals exactly those.
 
-A target in a world is everything in its network namespace that lives in another user namespace
-than ours: our proxy and probes are there too, but in ours. An attached target is one pid, with its
-descendants. A process is known by pid and start time, and signalled through a pidfd, so that a pid
-that was given to somebody else is never hit.
+A target on a cluster is everything in a pod but its sandbox. One in a world is everything in its
+network namespace that lives in another user namespace than ours: our proxy and probes are there
+too, but in ours. An attached target is one pid, with its descendants. A process is known by pid and
+start time, and signalled through a pidfd, so that a pid that was given to somebody else is never
+hit.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Dict, List, Optional, Tuple
 
 from harness.agent.effects import Process, Processes
 from harness.mechanisms.namespaces import identity
+from harness.mechanisms.pods import inhabitants
 
 _DEAD = "ZX"
 
@@ -29,7 +31,10 @@ class _Stat:
 
 def find(target: Processes) -> Tuple[Process, ...]:
     """Those that live now, by pid."""
-    found = _in_namespace(target.netns) if target.netns else _family(target.pid, target.start)
+    if target.pod:
+        found = _of_pod(target.pod)
+    else:
+        found = _in_namespace(target.netns) if target.netns else _family(target.pid, target.start)
     return tuple(sorted(found, key=lambda process: process.pid))
 
 
@@ -59,6 +64,11 @@ def is_alive(process: Process) -> bool:
 def name_of(process: Process) -> str:
     """Pid and start, as snapshots hold it."""
     return f"{process.pid}:{process.start}"
+
+
+def _of_pod(uid: str) -> List[Process]:
+    stats = (_stat(member.pid) for member in inhabitants(uid))
+    return [stat.process for stat in stats if stat is not None]
 
 
 def _in_namespace(netns: str) -> List[Process]:

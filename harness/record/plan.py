@@ -69,6 +69,7 @@ class LoadPlan:
 class Plan:
     """`duration` is from the end of the warm-up to the end of the load, settle included.
 
+    `place` says where the system lives, if not on this machine.
     `until_decided`: a phase ends before its time once all of its objectives are decided.
     """
 
@@ -90,6 +91,7 @@ class Plan:
     variables: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = ()
     until_decided: bool = False
+    place: str = ""
 
     def effect(self, id: str) -> PlannedEffect:
         return next(effect for effect in self.effects if effect.id == id)

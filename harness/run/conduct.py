@@ -32,7 +32,7 @@ from harness.run.recover import clear
 from harness.run.sampling import sampled
 from harness.run.signals import Signals
 from harness.run.watch import Watcher
-from harness.substrates.substrate import Substrate, World
+from harness.substrates.substrate import Needs, Substrate, World
 
 LEASE_S = 5.0
 
@@ -85,11 +85,16 @@ def _in_world(
     progress.phase("starting the system")
     load = experiment.load
     users = (load.users.parent,) if load and load.users else ()
-    with substrate.open(experiment.system, directory.path, LEASE_S, users) as world:
+    with substrate.open(experiment.system, directory.path, LEASE_S, users, _needs(plan)) as world:
         journal.append("world.ready", world=world.name)
         with sampled(world, substrate, experiment.system, directory.path):
             _run(experiment, plan, world, directory, journal, progress, signals)
     journal.append("world.closed")
+
+
+def _needs(plan: Plan) -> Needs:
+    resources = tuple(dict.fromkeys(effect.resource for effect in plan.effects))
+    return Needs(plan.run_id, plan.warmup + plan.duration, resources)
 
 
 def _run(

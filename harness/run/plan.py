@@ -1,4 +1,5 @@
-"""From an experiment to exactly what will be done. Pure: nothing is started, nothing is asked.
+"""From an experiment to exactly what will be done. Nothing is started, nothing is changed; what is
+there is the substrate's to say.
 
 Refused here (`Refused`, exit 2): selections that are empty, targets that cannot take their fault,
 a blast radius that is exceeded, objectives that no result could decide.
@@ -48,13 +49,13 @@ def make_plan(
     plan = Plan(
         run_id=run_id, name=experiment.metadata.name, hypothesis=experiment.hypothesis, seed=seed,
         experiment=str(experiment.path), system=str(experiment.system.path),
-        substrate=substrate.name, effects=(*_prepares(effects), *effects),
+        substrate=substrate.name, place=substrate.place(), effects=(*_prepares(effects), *effects),
         objectives=experiment.objectives, aborts=experiment.guard.aborts,
         load=(load := _load(experiment, topology, duration, seed, run_id)),
         warmup=float(experiment.load.warmup) if experiment.load else 0.0,
         duration=duration, settle=float(settle),
         max_duration=float(experiment.guard.max_duration), variables=experiment.variables,
-        warnings=_warnings(load), until_decided=until_decided,
+        warnings=_warnings(load, topology), until_decided=until_decided,
     )  # fmt: skip
     if plan.warmup + duration > plan.max_duration:
         raise Refused(
@@ -92,6 +93,8 @@ def _place(
     origins, to = _ends(intervention, fault, experiment, topology)
     place = f"{experiment.path}:{intervention.line}"
     chosen = pick(origins, intervention.where.pick, chance, place)
+    if why := next(filter(None, (substrate.forbids(intervention.kind, r) for r in chosen)), ""):
+        raise Refused(f"{intervention.kind} on {intervention.where}: {why}", where=place)
     resources = substrate.resources(fault.needs, chosen, to)
     if not resources:
         raise Refused(
@@ -214,7 +217,7 @@ def _check_blast_radius(
 
 def _touched(effect: PlannedEffect, topology: Topology) -> tuple[Replica, ...]:
     """The replica that the effect sits at; for an edge of the load, none of the system."""
-    host = effect.resource.target.split("->")[0]
+    host = effect.resource.target.split("->")[0].rpartition("/")[2]
     return tuple(r for r in topology.replicas if r.name == host)
 
 
@@ -240,14 +243,18 @@ def _load(
     )  # fmt: skip
 
 
-def _warnings(load: LoadPlan | None) -> tuple[str, ...]:
-    return (_CLOSED_LOOP,) if load and load.closed_users else ()
+def _warnings(load: LoadPlan | None, topology: Topology) -> tuple[str, ...]:
+    closed = (_CLOSED_LOOP,) if load and load.closed_users else ()
+    named = f"{load.entry} " if load else "\0"
+    return (*closed, *(note for note in topology.notes if note.startswith(named)))
 
 
 def _url(experiment: Experiment, load: Load, topology: Topology) -> str:
     service = experiment.system.service(load.entry)
     if service is not None and service.url:
         return service.url
+    if url := dict(topology.urls).get(load.entry):
+        return url
     entry = topology.named(load.entry)
     if not entry:
         raise Refused(f"load.entry {load.entry} is no service", where=str(experiment.path))

@@ -20,6 +20,8 @@ def plan_text(plan: Plan) -> str:
 def _lines(plan: Plan) -> Iterator[str]:
     yield f"{plan.name}: {plan.hypothesis}".rstrip(": ")
     yield f"  on {plan.substrate}, system {plan.system}, seed {plan.seed}"
+    if plan.place:
+        yield f"  acts on {plan.place}"
     yield (
         f"  takes {plan.warmup + plan.duration:g} s: warm-up {plan.warmup:g} s, "
         f"run {plan.duration:g} s with {plan.settle:g} s to settle"

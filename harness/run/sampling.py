@@ -35,6 +35,8 @@ def sampled(world: World, substrate: Substrate, system: System, directory: Path)
 
 
 def _start(world: World, substrate: Substrate, system: System, directory: Path) -> Child | None:
+    if not substrate.sees_processes:
+        return None
     targets = [
         (replica.service, found)
         for replica in substrate.topology(system).replicas

@@ -45,6 +45,7 @@ class Watcher:
         self._progress = progress
         self._noted = noted
         self._epoch: Epoch | None = None
+        self._halted = world.halted
         self._driver = _driver(plan, directory, world, hosts)
         self._tail = Tail(directory.path)
         self._view: LiveView | None = None
@@ -91,7 +92,7 @@ class Watcher:
         return self._view.gate(self._plan.objectives, alone=alone)
 
     def watch(self, now: float, active: tuple[str, ...]) -> Abort | Decided | None:
-        if why := state.halted():
+        if why := state.halted() or self._halted():
             return Abort(why, "person")
         if self._driver is None or self._view is None:
             return None

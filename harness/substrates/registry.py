@@ -5,10 +5,15 @@ from __future__ import annotations
 from harness.experiment.model import System
 from harness.substrates.substrate import Substrate
 
-NAMES = ("attached", "local")
+NAMES = ("attached", "kubernetes", "local")
 
 
-def substrate_for(system: System) -> Substrate:
+def substrate_for(system: System, kubeconfig: str = "") -> Substrate:
+    """`kubeconfig` is what `--kubeconfig` said."""
+    if system.cluster:
+        from harness.substrates.kubernetes.substrate import KubernetesSubstrate
+
+        return KubernetesSubstrate(system.cluster, kubeconfig)
     if system.attached:
         from harness.substrates.attached import AttachedSubstrate
 

@@ -16,7 +16,8 @@ from harness.experiment.model import System
 class Replica:
     """`name` is `database` for a service of one, `api-0`, `api-1` … for more. `address` is IPv4.
 
-    `pid` names an attached process; those that we start change theirs."""
+    `pid` names an attached process; those that we start change theirs. `node` is the machine of a
+    cluster that it runs on."""
 
     name: str
     service: str
@@ -24,20 +25,27 @@ class Replica:
     address: str
     port: int
     pid: int = 0
+    node: str = ""
 
 
 @dataclass(frozen=True)
 class Topology:
-    """Who is there and who calls whom. `client` is the host that the load lives on."""
+    """Who is there and who calls whom. `client` is the host that the load lives on, `urls` where it
+    reaches services that have no name there, and `notes` what a plan should say of that."""
 
     replicas: tuple[Replica, ...]
     calls: tuple[tuple[str, str], ...]
     client: Replica
+    urls: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
 
     def named(self, reference: str) -> tuple[Replica, ...]:
-        """The replicas of a service, one replica, or `zone/NAME`; none if nothing has that name."""
-        if reference.startswith("zone/"):
-            return tuple(r for r in self.replicas if r.zone == reference[5:])
+        """The replicas of a service, one replica, `zone/NAME`, `node/NAME` or `pod/NAME`; none if
+        nothing has that name."""
+        kind, _, name = reference.partition("/")
+        if name:
+            by = {"zone": "zone", "node": "node", "pod": "name"}.get(kind, "")
+            return tuple(r for r in self.replicas if by and getattr(r, by) == name)
         return tuple(r for r in (*self.replicas, self.client) if reference in (r.service, r.name))
 
     @property
@@ -49,6 +57,15 @@ class Topology:
 
     def callers(self, service: str) -> tuple[str, ...]:
         return tuple(caller for caller, callee in self.calls if callee == service)
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a run will need of its world: the resources it changes, and for how long at most."""
+
+    run_id: str = ""
+    lasts_s: float = 0.0
+    resources: tuple[Resource, ...] = ()
 
 
 class Child(Protocol):
@@ -75,6 +92,10 @@ class World(Protocol):
         """Start a process of ours on a host of the world."""
         ...
 
+    def halted(self) -> str:
+        """Why a person wants everything taken back now, or empty. Answers at once."""
+        ...
+
     def troubles(self) -> tuple[str, ...]:
         """What ended or restarted by itself since the last call: `api-0 exited with 1`.
         Raises `HandsError(lost=True)` when the world itself has ended."""
@@ -82,14 +103,30 @@ class World(Protocol):
 
 
 class Substrate(Protocol):
+    """A place for systems, as one run sees it.
+
+    `sees_processes`: what `World.spawn` starts sees the targets' processes in its own /proc.
+    """
+
     name: str
+    sees_processes: bool
 
     def refuse(self, system: System) -> str:
         """Why this system cannot live here (with the cure), or nothing."""
         ...
 
     def topology(self, system: System) -> Topology:
-        """Pure: the same for the same system, without starting it."""
+        """Who is there, without starting or changing anything. What only a cluster knows is read
+        from it once, so that everything that one plan says is of the same moment. Raises `Refused`
+        for what is not there, `NotReady` when nobody answers."""
+        ...
+
+    def forbids(self, kind: str, replica: Replica) -> str:
+        """Why a fault of this kind must not act there, though it could; or nothing."""
+        ...
+
+    def place(self) -> str:
+        """Where that is, for a person who wants to be sure; empty for this machine."""
         ...
 
     def resources(
@@ -104,8 +141,9 @@ class Substrate(Protocol):
         ...
 
     def open(
-        self, system: System, directory: Path, lease_s: float, keep: tuple[Path, ...] = ()
-    ) -> AbstractContextManager[World]:
-        """Start the system; logs go under `directory`. `keep`: more paths that must be visible
-        inside. Raises `NotReady`, `Refused`."""
+        self, system: System, directory: Path, lease_s: float, keep: tuple[Path, ...] = (),
+        needs: Needs = Needs(),
+    ) -> AbstractContextManager[World]:  # fmt: skip
+        """Start the system, or what its targets need; logs go under `directory`. `keep`: more paths
+        that must be visible inside. Raises `NotReady`, `Refused`."""
         ...

@@ -16,7 +16,7 @@ from harness.capabilities import Hands, Signals
 from harness.experiment.model import Service, System
 from harness.substrates.attached.identity import is_served, listening_on, start_of
 from harness.substrates.hands import AgentHands
-from harness.substrates.substrate import Child, Replica, Topology
+from harness.substrates.substrate import Child, Needs, Replica, Topology
 from harness.substrates.successor import SucceedingHands
 
 _HERE = "127.0.0.1"
@@ -25,6 +25,7 @@ _END_S = 5.0
 
 class AttachedSubstrate:
     name = "attached"
+    sees_processes = True
 
     def refuse(self, system: System) -> str:
         if sys.platform != "linux":
@@ -47,6 +48,12 @@ class AttachedSubstrate:
             return ()
         return tuple(found for origin in origins if (found := _processes(origin)))
 
+    def forbids(self, kind: str, replica: Replica) -> str:
+        return ""
+
+    def place(self) -> str:
+        return ""
+
     def mechanism(self, resource: Resource) -> str:
         return "signals"
 
@@ -57,6 +64,7 @@ class AttachedSubstrate:
         directory: Path,
         lease_s: float,
         keep: tuple[Path, ...] = (),
+        needs: Needs = Needs(),  # noqa: B008  frozen
     ) -> Iterator[AttachedWorld]:
         with agents_here(directory, lease_s) as hands:
             world = AttachedWorld(hands, self.topology(system))
@@ -115,6 +123,15 @@ class AttachedChild:
             self._process.wait(_END_S)
 
 
+def tied_child(argv: tuple[str, ...], log: Path) -> AttachedChild:
+    """A process of this machine that ends with us, however we end."""
+    tied = [sys.executable, "-P", "-m", "harness.substrates.attached.tied", str(os.getpid())]
+    with log.open("ab") as out:
+        return AttachedChild(
+            subprocess.Popen([*tied, *argv], stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        )
+
+
 class AttachedWorld:
     name = ""
 
@@ -125,14 +142,12 @@ class AttachedWorld:
 
     def spawn(self, host: str, argv: tuple[str, ...], log: Path) -> Child:
         """Every host is this machine. The process ends with us, however we end."""
-        tied = [sys.executable, "-P", "-m", "harness.substrates.attached.tied", str(os.getpid())]
-        with log.open("ab") as out:
-            process = subprocess.Popen(
-                [*tied, *argv], stdin=subprocess.DEVNULL, stdout=out, stderr=out
-            )
-        child = AttachedChild(process)
+        child = tied_child(argv, log)
         self._children.append(child)
         return child
+
+    def halted(self) -> str:
+        return ""
 
     def troubles(self) -> tuple[str, ...]:
         gone = [name for name, p in self._known.items() if start_of(p.pid) != p.start]

@@ -20,7 +20,7 @@ from harness.substrates.local.spec import NETNS, PRIVATE, Host, WorldSpec
 from harness.substrates.local.support import why_not
 from harness.substrates.local.units import LocalUnits, WorldHands
 from harness.substrates.local.world import LocalWorld, start_services
-from harness.substrates.substrate import Replica, Topology
+from harness.substrates.substrate import Needs, Replica, Topology
 
 #: The first rungs of the agent's ladder, all of which work in a world of our own.
 _MECHANISMS = {Link: "wire", Edge: "proxy", Processes: "signals", Unit: "supervisor"}
@@ -28,6 +28,7 @@ _MECHANISMS = {Link: "wire", Edge: "proxy", Processes: "signals", Unit: "supervi
 
 class LocalSubstrate:
     name = "local"
+    sees_processes = True
 
     def refuse(self, system: System) -> str:
         if not all(service.run for service in system.services):
@@ -51,13 +52,20 @@ class LocalSubstrate:
             return tuple(map(_processes, ours))
         return tuple(Unit(origin.name) for origin in ours) if capability is Units else ()
 
+    def forbids(self, kind: str, replica: Replica) -> str:
+        return ""
+
+    def place(self) -> str:
+        return ""
+
     def mechanism(self, resource: Resource) -> str:
         return _MECHANISMS[type(resource)]
 
     @contextlib.contextmanager
     def open(
-        self, system: System, directory: Path, lease_s: float, keep: tuple[Path, ...] = ()
-    ) -> Iterator[LocalWorld]:
+        self, system: System, directory: Path, lease_s: float, keep: tuple[Path, ...] = (),
+        needs: Needs = Needs(),  # noqa: B008  frozen
+    ) -> Iterator[LocalWorld]:  # fmt: skip
         """`keep`: more paths that must be visible inside, wherever they lie."""
         from harness.substrates.local.agent import agents_of
 

@@ -40,6 +40,9 @@ class LocalWorld:
         child: WorldChild = spawn_logged(self.name, host, argv, log)
         return child
 
+    def halted(self) -> str:
+        return ""
+
     def troubles(self) -> tuple[str, ...]:
         try:
             return tuple(channel.request(self.name, "troubles").fields["troubles"])

@@ -1,0 +1,163 @@
+"""Agents on nodes: their pods are made when a run begins, and deleted when it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.capabilities import HandsError
+from harness.errors import NotReady, Refused
+from harness.experiment.model import AgentPod
+from harness.substrates.kubernetes import manifest
+from harness.substrates.kubernetes.api import Api, ApiError
+from harness.substrates.kubernetes.hands import DistantHands
+from harness.substrates.kubernetes.objects import Pod, pod_of
+from harness.substrates.kubernetes.shipping import code, command
+from harness.substrates.kubernetes.stream import Exec
+from harness.substrates.successor import SucceedingHands
+
+READY_S = 60.0
+_LOOK_S = 0.1
+_HOPELESS = ("ErrImageNeverPull", "InvalidImageName", "ImagePullBackOff", "CreateContainerError",
+             "CreateContainerConfigError", "RunContainerError", "CrashLoopBackOff")  # fmt: skip
+_AT_ONCE = 8
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Crew:
+    """Where and how agents live, for one run."""
+
+    api: Api
+    agent: AgentPod
+    run_id: str
+    lasts_s: float
+    lease_s: float
+    directory: Path
+
+    @property
+    def pods(self) -> str:
+        return f"/api/v1/namespaces/{self.agent.namespace}/pods"
+
+    def path(self, node: str) -> str:
+        return f"{self.pods}/{manifest.pod_name(node, self.run_id)}"
+
+
+@contextlib.contextmanager
+def agents_on(crew: Crew, nodes: tuple[str, ...]) -> Iterator[dict[str, SucceedingHands]]:
+    """An agent on each node, all started at once. Raises `Refused`, `NotReady`."""
+    with contextlib.ExitStack() as stack, ThreadPoolExecutor(_AT_ONCE) as pool:
+        if nodes:
+            _make_room(crew)
+        for node in nodes:
+            stack.callback(_remove, crew, node)
+        first = dict(zip(nodes, pool.map(lambda node: _start(crew, node), nodes), strict=True))
+        for hands in first.values():
+            stack.callback(hands.close)
+
+        def successor(node: str) -> DistantHands:
+            fresh = _again(crew, node)
+            stack.callback(fresh.close)
+            return fresh
+
+        yield {
+            node: SucceedingHands(hands, lambda node=node: successor(node))  # type: ignore[misc]
+            for node, hands in first.items()
+        }
+
+
+def _make_room(crew: Crew) -> None:
+    """The agents' own namespace and account, where nobody has installed them."""
+    agent = crew.agent
+    place = f"/api/v1/namespaces/{agent.namespace}"
+    try:
+        if crew.api.find(place) is None:
+            crew.api.create("/api/v1/namespaces", manifest.namespace(agent))
+        if crew.api.find(f"{place}/serviceaccounts/{manifest.ACCOUNT}") is None:
+            crew.api.create(f"{place}/serviceaccounts", manifest.account(agent))
+    except ApiError as error:
+        raise refusal(error, f"the namespace {agent.namespace} for agents is not there") from None
+
+
+def _start(crew: Crew, node: str) -> DistantHands:
+    body = manifest.agent_pod(node, crew.run_id, crew.agent, crew.lasts_s)
+    try:
+        crew.api.create(crew.pods, body)
+        _await(crew, node)
+        return _speak(crew, node)
+    except ApiError as error:
+        raise refusal(error, f"no agent on node {node}") from None
+    except HandsError as error:
+        raise NotReady(f"the agent on node {node} does not answer: {error}",
+                       where=str(crew.directory / f"agent-{node}.log")) from None  # fmt: skip
+
+
+def _await(crew: Crew, node: str) -> None:
+    until = time.monotonic() + READY_S
+    while True:
+        pod = pod_of(crew.api.get(crew.path(node)))
+        if pod.ready:
+            return
+        if why := _why_never(pod):
+            hint = "the System file names its image: kubernetes.agent.image"
+            raise NotReady(f"the agent on node {node} cannot start: {why}", hint=hint)
+        if time.monotonic() > until:
+            raise NotReady(f"the agent on node {node} is not ready within {READY_S:g} s: "
+                           f"{pod.waiting or pod.phase}", hint=f"kubectl -n {pod.namespace} "
+                           f"describe pod {pod.name}")  # fmt: skip
+        time.sleep(_LOOK_S)
+
+
+def _why_never(pod: Pod) -> str:
+    if pod.ended:
+        return f"its pod {pod.phase.lower()}"
+    return pod.waiting if any(word in pod.waiting for word in _HOPELESS) else ""
+
+
+def _speak(crew: Crew, node: str) -> DistantHands:
+    name = manifest.pod_name(node, crew.run_id)
+    log_path = crew.directory / f"agent-{node}.log"
+    stream = Exec(crew.api, crew.agent.namespace, name, command(crew.lease_s), log_path)
+    try:
+        stream.writer.write(code())
+        stream.writer.flush()
+        return DistantHands(stream)
+    except (OSError, HandsError) as error:
+        stream.close()
+        said = stream.status or str(error)
+        raise HandsError(said, lost=True) from None
+
+
+def _again(crew: Crew, node: str) -> DistantHands:
+    """A successor, to take back and to look: in the same pod, or in a new one."""
+    try:
+        found = crew.api.find(crew.path(node))
+        if found is None or pod_of(found).ended or pod_of(found).leaving:
+            crew.api.delete(crew.path(node), gracePeriodSeconds=0)
+            return _start(crew, node)
+        return _speak(crew, node)
+    except (ApiError, NotReady, Refused) as error:
+        raise HandsError(f"no other agent on node {node}: {error}", lost=True) from None
+
+
+def _remove(crew: Crew, node: str) -> None:
+    """Its deadline ends it where this does not."""
+    try:
+        crew.api.delete(crew.path(node), gracePeriodSeconds=0)
+    except ApiError as error:
+        log.warning("the agent's pod on %s was not deleted: %s", node, error.told)
+
+
+def refusal(error: ApiError, what: str) -> Refused | NotReady:
+    """What a person reads: a verb that is forbidden is a refusal, a server that is away is not."""
+    if error.status in (400, 401, 403, 404, 409, 422):
+        hints = {401: "the credentials of the kubeconfig are not accepted",
+                 403: "harness doctor --system FILE lists the verbs that are missing"}  # fmt: skip
+        return Refused(f"{what}: {error.told}", hint=hints.get(error.status, ""))
+    return NotReady(f"{what}: {error.told}", hint="is the API server up, and the context right?")

@@ -1,0 +1,198 @@
+"""One way to the API server: every call has a timeout, what may be tried again is, a few times.
+
+Answers are plain JSON, which `objects` turns into frozen values: the client's own models refuse the
+fields that a newer server sends, and cost more time than the server does.
+
+    ┌ 429, 500, 502, 503, 504, no connection   tried again for up to `PATIENCE_S`
+    ├ 409 to a create that was tried again     it had been made: fine
+    ├ 404 to a delete                          it is gone: fine
+    └ 410 to a list                            read anew from the beginning
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception,
+    stop_after_delay,
+    stop_when_event_set,
+    wait_exponential,
+)
+from tenacity.nap import sleep_using_event
+
+if TYPE_CHECKING:
+    from kubernetes.client import ApiClient, Configuration
+
+Json = dict[str, Any]
+
+CONNECT_S, READ_S = 3.0, 10.0
+PATIENCE_S = 20.0
+PAGE = 500
+_AGAIN = (0, 429, 500, 502, 503, 504)
+_GONE = 410
+_MERGE = "application/merge-patch+json"
+
+
+class ApiError(Exception):
+    """What the server answered. `status` 0: it could not be reached, or did not answer in time."""
+
+    def __init__(self, status: int, reason: str, message: str, retry_after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.retry_after_s = retry_after_s
+
+    @property
+    def told(self) -> str:
+        return f"{self} (HTTP {self.status})" if self.status else str(self)
+
+
+class Api:
+    """May be used from any thread. `abort` ends waits between tries."""
+
+    def __init__(self, configuration: Configuration, patience_s: float = PATIENCE_S) -> None:
+        from kubernetes.client import ApiClient
+
+        self.configuration = configuration
+        self.abort = threading.Event()
+        self._client: ApiClient = ApiClient(configuration)
+        self._patience_s = patience_s
+
+    def get(self, path: str, **query: str) -> Json:
+        return self._patiently("GET", path, query=query)
+
+    def find(self, path: str) -> Json | None:
+        """None when there is no such thing."""
+        try:
+            return self.get(path)
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def items(self, path: str, **query: str) -> Iterator[Json]:
+        """Every object of a list, page by page; begun anew, twice at most, when it expired."""
+        for attempt in range(3):
+            seen: set[str] = set()
+            try:
+                for item in self._pages(path, query):
+                    if (uid := item["metadata"].get("uid", "")) not in seen:
+                        seen.add(uid)
+                        yield item
+            except ApiError as error:
+                if error.status != _GONE or attempt == 2:
+                    raise
+            else:
+                return
+
+    def create(self, path: str, body: Json) -> Json:
+        """Names are unique, so one that is there after a second try was made by the first."""
+        tries: list[int] = []
+
+        def once() -> Json:
+            tries.append(1)
+            return self.once("POST", path, body=body)
+
+        try:
+            return self._retrying(once)
+        except ApiError as error:
+            if error.reason == "AlreadyExists" and len(tries) > 1:
+                return self.get(f"{path}/{body['metadata']['name']}")
+            raise
+
+    def replace(self, path: str, body: Json) -> Json:
+        """Refused with 409 when somebody else has changed it since it was read."""
+        return self._patiently("PUT", path, body=body)
+
+    def patch(self, path: str, body: Json) -> Json:
+        return self._patiently("PATCH", path, body=body, kind=_MERGE)
+
+    def delete(self, path: str, **options: Any) -> None:
+        try:
+            self._patiently("DELETE", path, body={"kind": "DeleteOptions", **options})
+        except ApiError as error:
+            if error.status != 404:
+                raise
+
+    def once(
+        self, method: str, path: str, *, query: dict[str, str] | None = None,
+        body: Json | None = None, kind: str = "application/json", read_s: float = READ_S,
+    ) -> Json:  # fmt: skip
+        """One try: raises `ApiError` for whatever is no success."""
+        status, headers, data = self._exchange(method, path, query or {}, body, kind, read_s)
+        try:
+            answer = json.loads(data) if data else {}
+        except ValueError:
+            answer = {"message": data[:200].decode(errors="replace")}
+        if not isinstance(answer, dict):
+            answer = {"message": str(answer)}
+        if 200 <= status < 300:
+            return answer
+        wait_s = float(headers.get("Retry-After") or 0)
+        message = answer.get("message") or f"{method} {path} was answered with {status}"
+        raise ApiError(status, str(answer.get("reason", "")), str(message), wait_s)
+
+    # ------------------------------------------------------------ helpers
+
+    def _pages(self, path: str, query: dict[str, str]) -> Iterator[Json]:
+        after = ""
+        while True:
+            page = self.get(
+                path, **query, limit=str(PAGE), **({"continue": after} if after else {})
+            )
+            yield from page.get("items") or ()
+            after = page["metadata"].get("continue", "")
+            if not after:
+                return
+
+    def _patiently(self, method: str, path: str, **arguments: Any) -> Json:
+        return self._retrying(lambda: self.once(method, path, **arguments))
+
+    def _retrying(self, once: Any) -> Json:
+        tries = Retrying(
+            stop=stop_after_delay(self._patience_s) | stop_when_event_set(self.abort),
+            wait=_wait,
+            retry=retry_if_exception(lambda e: isinstance(e, ApiError) and e.status in _AGAIN),
+            sleep=sleep_using_event(self.abort),
+            reraise=True,
+        )
+        found: Json = tries(once)
+        return found
+
+    def _exchange(
+        self, method: str, path: str, query: dict[str, str], body: Json | None, kind: str,
+        read_s: float,
+    ) -> tuple[int, Any, bytes]:  # fmt: skip
+        from kubernetes.client.exceptions import ApiException
+        from urllib3.exceptions import HTTPError
+
+        headers = {"Accept": "application/json", "Content-Type": kind}
+        asked = self._client.param_serialize(
+            method, path, query_params=list(query.items()), header_params=headers, body=body,
+            auth_settings=["BearerToken"],
+        )  # fmt: skip
+        try:
+            response = self._client.call_api(*asked, _request_timeout=(CONNECT_S, read_s))
+            return response.status, response.headers, response.read()
+        except (HTTPError, OSError) as error:
+            raise ApiError(0, "Unreachable", f"{self.configuration.host}: {plain(error)}") from None
+        except ApiException as error:  # what the client itself makes of a broken connection
+            raise ApiError(error.status or 0, "", str(error.reason)) from None
+
+
+def plain(error: BaseException) -> str:
+    """The innermost reason, without the names of pools and sockets around it."""
+    inner = getattr(error, "reason", None) or error.__cause__ or error.__context__
+    return plain(inner) if isinstance(inner, BaseException) and inner is not error else str(error)
+
+
+def _wait(state: RetryCallState) -> float:
+    asked = state.outcome.exception() if state.outcome else None
+    own = wait_exponential(multiplier=0.1, max=2.0)(state)
+    return max(own, min(asked.retry_after_s, 5.0)) if isinstance(asked, ApiError) else own

@@ -1,0 +1,72 @@
+"""Who may be disturbed: a file does not authorise itself, the namespace's owner does.
+
+`harness.dev/allow` on a namespace holds the families of faults that it takes (`network.pod`,
+`all`); on a pod it narrows that (`none` refuses everything). `harness.dev/halt` on a namespace is
+the red button.
+"""
+
+from __future__ import annotations
+
+import re
+
+from harness.experiment.model import Cluster
+from harness.substrates.kubernetes.manifest import LABEL, NAME
+from harness.substrates.kubernetes.objects import Pairs, Pod
+from harness.substrates.kubernetes.reading import Reader
+
+ALLOW = "harness.dev/allow"
+HALT = "harness.dev/halt"
+_SYSTEM = ("kube-system", "kube-public", "kube-node-lease")
+
+
+def not_here(cluster: Cluster, reader: Reader) -> str:
+    """Why no run may touch this namespace of this cluster, or nothing."""
+    if cluster.uid and cluster.uid != reader.cluster_uid:
+        found = reader.cluster_uid or "not to be read"
+        return f"the system is pinned to the cluster {cluster.uid}, and this one is {found}"
+    if cluster.namespace in _SYSTEM:
+        return f"the namespace {cluster.namespace} belongs to the cluster itself"
+    annotations = reader.namespace["metadata"].get("annotations") or {}
+    if why := annotations.get(HALT):
+        return f"faults are halted in namespace {cluster.namespace} ({HALT}={why})"
+    return ""
+
+
+class Consent:
+    def __init__(self, cluster: Cluster, reader: Reader) -> None:
+        self._namespace = cluster.namespace
+        self._labels = reader.namespace["metadata"].get("labels") or {}
+
+    def forbids(self, kind: str, pod: Pod) -> str:
+        """Why a fault of this kind must not act on this pod, or nothing."""
+        if not allows(self._labels.get(ALLOW, ""), kind):
+            said = self._labels.get(ALLOW)
+            have = f"allows {said}" if said else "has not allowed any fault"
+            return (
+                f"the owner of namespace {self._namespace} {have}: harness allow {self._namespace}"
+            )
+        return protected(pod, kind)
+
+
+def allows(words: str, kind: str) -> bool:
+    """`network.pod` allows `network.latency`; `all` everything; nothing, nothing."""
+    given = set(re.split(r"[._-]+|\s*,\s*", words.lower()))
+    return bool(given & {"all", kind.partition(".")[0]}) and "none" not in given
+
+
+def protected(pod: Pod, kind: str) -> str:
+    """What this pod is, that it should be left alone."""
+    own = _value(pod.labels, ALLOW) or _value(pod.annotations, ALLOW)
+    if _value(pod.labels, LABEL) == NAME:
+        return f"{pod.ref} is an agent of ours"
+    if own and not allows(own, kind):
+        return f"{pod.ref} says {ALLOW}={own}"
+    if pod.static or pod.namespace in _SYSTEM:
+        return f"{pod.ref} belongs to the control plane"
+    if pod.host_network:
+        return f"{pod.ref} is on its node's own network: a fault would hit the whole node"
+    return ""
+
+
+def _value(pairs: Pairs, key: str) -> str:
+    return dict(pairs).get(key, "")

@@ -1,0 +1,97 @@
+"""Hands that reach over nodes: each request goes to the agent of the node that its target is on.
+
+Clocks are those of machines: an agent's monotonic seconds are told from ours when it says hello,
+and whatever has a time is put into the other's on the way there and back.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
+
+from harness.agent.effects import Act, Effect, Exercised, InForce, Resource, Seen, Snapshot
+from harness.capabilities import Hands, HandsError
+from harness.substrates.hands import AgentHands
+from harness.substrates.kubernetes.stream import Exec
+
+#: All agents answer within this, or the lease is lost.
+_RENEW_S = 3.0
+
+
+class DistantHands(AgentHands):
+    """The agent of one node."""
+
+    def __init__(self, stream: Exec) -> None:
+        super().__init__(stream.reader, stream.writer)
+        self._stream = stream
+        asked = time.monotonic()
+        self.greeting = self.hello()
+        self._ahead_s = self.greeting["monotonic"] - (asked + time.monotonic()) / 2
+
+    def make(
+        self, resource: Resource, receipt: str, generation: int,
+        snapshot: Snapshot, effects: tuple[InForce, ...],
+    ) -> None:  # fmt: skip
+        there = tuple(replace(e, since=e.since + self._ahead_s) for e in effects)
+        super().make(resource, receipt, generation, snapshot, there)
+
+    def act(self, resource: Resource, receipt: str, act: Act, effect_id: str) -> Seen:
+        return self._here(super().act(resource, receipt, act, effect_id))
+
+    def measure(self, resource: Resource, effect: Effect | Act | None, for_s: float) -> Seen:
+        return self._here(super().measure(resource, effect, for_s))
+
+    def close(self, wait_s: float = 5.0) -> None:
+        self._stream.close()
+        super().close(wait_s)
+
+    def _here(self, seen: Seen) -> Seen:
+        return replace(seen, begin=seen.begin - self._ahead_s, end=seen.end - self._ahead_s)
+
+
+class ClusterHands:
+    """`agents` by node, `places` the node of each target, told by the target of a resource."""
+
+    def __init__(self, agents: Mapping[str, Hands], places: Callable[[Resource], str]) -> None:
+        self._agents = agents
+        self._place = places
+        self._pool = ThreadPoolExecutor(max(1, len(agents)), thread_name_prefix="renew")
+
+    def mechanism(self, resource: Resource) -> str:
+        return self._of(resource).mechanism(resource)
+
+    def snapshot(self, resource: Resource) -> Snapshot:
+        return self._of(resource).snapshot(resource)
+
+    def make(
+        self, resource: Resource, receipt: str, generation: int,
+        snapshot: Snapshot, effects: tuple[InForce, ...],
+    ) -> None:  # fmt: skip
+        self._of(resource).make(resource, receipt, generation, snapshot, effects)
+
+    def act(self, resource: Resource, receipt: str, act: Act, effect_id: str) -> Seen:
+        return self._of(resource).act(resource, receipt, act, effect_id)
+
+    def measure(self, resource: Resource, effect: Effect | Act | None, for_s: float) -> Seen:
+        return self._of(resource).measure(resource, effect, for_s)
+
+    def exercised(self, resource: Resource, effect_id: str) -> Exercised:
+        return self._of(resource).exercised(resource, effect_id)
+
+    def renew(self) -> None:
+        """All at once: one node that does not answer must not cost the others their lease."""
+        asked = {self._pool.submit(agent.renew): node for node, agent in self._agents.items()}
+        done, late = wait(asked, timeout=_RENEW_S)
+        failed = {asked[f]: str(f.exception()) for f in done if f.exception()}
+        failed |= {asked[f]: f"no answer within {_RENEW_S:g} s" for f in late}
+        if failed:
+            said = "; ".join(f"{node}: {why}" for node, why in sorted(failed.items()))
+            raise HandsError(f"the lease of an agent was lost: {said}", lost=True)
+
+    def _of(self, resource: Resource) -> Hands:
+        node = self._place(resource)
+        if node not in self._agents:
+            raise HandsError(f"{resource.target} is on no node with an agent", target_gone=not node)
+        return self._agents[node]

@@ -1,0 +1,101 @@
+"""What is there: the pods of a workload, nodes, services, each asked of the API once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from harness.errors import Refused
+from harness.substrates.kubernetes.api import Api, ApiError, Json
+from harness.substrates.kubernetes.objects import (
+    Node,
+    Pod,
+    Service,
+    node_of,
+    pod_of,
+    selector_text,
+    selects,
+    service_of,
+)
+
+_APPS = ("deployment", "statefulset", "daemonset", "replicaset")
+
+
+class Reader:
+    """One look at a namespace: everything it says is of about the same time."""
+
+    def __init__(self, api: Api, namespace: str) -> None:
+        self._api = api
+        self._namespace = namespace
+        self._core = f"/api/v1/namespaces/{namespace}"
+
+    @cached_property
+    def namespace(self) -> Json:
+        found = self._api.find(self._core)
+        if found is None:
+            raise Refused(f"the cluster has no namespace {self._namespace!r}",
+                          hint="kubectl get namespaces; the System file names it")  # fmt: skip
+        return found
+
+    @cached_property
+    def cluster_uid(self) -> str:
+        """The uid of kube-system: the cluster's own identity; empty where it may not be read."""
+        try:
+            found = self._api.find("/api/v1/namespaces/kube-system")
+        except ApiError as error:
+            if error.status == 403:
+                return ""
+            raise
+        return str(found["metadata"]["uid"]) if found else ""
+
+    @cached_property
+    def nodes(self) -> dict[str, Node]:
+        return {n.name: n for n in map(node_of, self._api.items("/api/v1/nodes"))}
+
+    @cached_property
+    def services(self) -> tuple[Service, ...]:
+        return tuple(map(service_of, self._api.items(f"{self._core}/services")))
+
+    def labelled(self, labels: str) -> tuple[Pod, ...]:
+        """Pods that run or come up, by name. An empty selector selects nothing."""
+        if not labels:
+            return ()
+        found = map(pod_of, self._api.items(f"{self._core}/pods", labelSelector=labels))
+        return tuple(sorted((p for p in found if not p.ended), key=lambda p: p.name))
+
+    def pods_of(self, reference: str) -> tuple[Pod, ...]:
+        """Those of `deployment/web`, `service/web`, `pod/web-0`: its own, by ownership and not by
+        labels alone. Raises `Refused` when there is no such workload."""
+        kind, _, name = reference.partition("/")
+        if kind == "pod":
+            return (pod_of(self._object(reference, f"{self._core}/pods/{name}")),)
+        if kind == "service":
+            spec = self._object(reference, f"{self._core}/services/{name}")["spec"]
+            return self.labelled(selector_text({"matchLabels": spec.get("selector") or {}}))
+        group = "apis/apps/v1" if kind in _APPS else "apis/batch/v1"
+        there = f"/{group}/namespaces/{self._namespace}"
+        workload = self._object(reference, f"{there}/{kind}s/{name}")
+        labels = selector_text(workload["spec"]["selector"])
+        owners = {workload["metadata"]["uid"]}
+        if kind == "deployment":
+            owners |= self._sets_of(workload["metadata"]["uid"], labels)
+        return tuple(pod for pod in self.labelled(labels) if pod.owner_uid in owners)
+
+    def services_of(self, pods: tuple[Pod, ...]) -> tuple[Service, ...]:
+        return tuple(s for s in self.services if any(selects(s.selector, p.labels) for p in pods))
+
+    def _sets_of(self, uid: str, labels: str) -> set[str]:
+        path = f"/apis/apps/v1/namespaces/{self._namespace}/replicasets"
+        sets = self._api.items(path, labelSelector=labels)
+        return {
+            item["metadata"]["uid"]
+            for item in sets
+            if any(owner["uid"] == uid for owner in item["metadata"].get("ownerReferences", ()))
+        }
+
+    def _object(self, reference: str, path: str) -> Json:
+        found = self._api.find(path)
+        if found is None:
+            kind = reference.partition("/")[0]
+            raise Refused(f"namespace {self._namespace} has no {reference}",
+                          hint=f"kubectl -n {self._namespace} get {kind}")  # fmt: skip
+        return found

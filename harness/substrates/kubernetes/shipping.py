@@ -1,0 +1,59 @@
+"""The agent's code as it travels: one zip of `harness.agent` and `harness.mechanisms`.
+
+The container needs nothing but Python 3.9. `BOOTSTRAP` reads the zip from its stdin into memory
+that a file name leads to, so that children of the agent find it too and nothing stays on a disk.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+_PACKAGES = ("agent", "mechanisms")
+
+#: Takes the size of the zip and the arguments of the agent; says `ready` when it has read it all.
+BOOTSTRAP = """
+import os, sys
+size = int(sys.argv[1])
+code = os.memfd_create("harness-agent", 0)
+while size:
+    data = os.read(0, min(size, 65536))
+    if not data:
+        sys.exit("the code of the agent did not arrive")
+    os.write(code, data)
+    size -= len(data)
+place = "/proc/%d/fd/%d" % (os.getpid(), code)
+os.environ["PYTHONPATH"] = place
+sys.path.insert(0, place)
+sys.argv[1:] = sys.argv[2:]
+from harness.agent.main import main
+sys.exit(main())
+"""
+
+
+@cache
+def code() -> bytes:
+    """The same bytes for the same code."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(zipfile.ZipInfo("harness/__init__.py"), "")
+        for package in _PACKAGES:
+            for name, text in _modules(Path(str(files(f"harness.{package}"))), package):
+                archive.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)
+    return out.getvalue()
+
+
+def command(lease_s: float) -> tuple[str, ...]:
+    """What is executed in the container; `code()` is the first that its stdin gets."""
+    own = ("--lease", f"{lease_s:g}", "--in-pod")
+    return ("python3", "-c", BOOTSTRAP, str(len(code())), *own)
+
+
+def _modules(folder: Path, package: str) -> list[tuple[str, bytes]]:
+    return [
+        (f"harness/{package}/{path.relative_to(folder)}", path.read_bytes())
+        for path in sorted(folder.rglob("*.py"))
+    ]

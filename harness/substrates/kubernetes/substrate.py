@@ -1,0 +1,144 @@
+"""The Kubernetes Substrate: pods as targets, an agent on each of their nodes, load from here."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from pathlib import Path
+
+from harness.agent.effects import Edge, Link, Processes, Resource
+from harness.capabilities import Edges, Links, Signals
+from harness.errors import NotReady
+from harness.experiment.model import Cluster, System
+from harness.mechanisms.pods import MARK
+from harness.substrates.kubernetes import topology
+from harness.substrates.kubernetes.agents import Crew, agents_on, refusal
+from harness.substrates.kubernetes.api import Api, ApiError
+from harness.substrates.kubernetes.connection import Connection, connect
+from harness.substrates.kubernetes.consent import Consent, not_here
+from harness.substrates.kubernetes.hands import ClusterHands
+from harness.substrates.kubernetes.objects import Pod
+from harness.substrates.kubernetes.reading import Reader
+from harness.substrates.kubernetes.topology import Found
+from harness.substrates.kubernetes.world import ClusterWorld
+from harness.substrates.substrate import Needs, Replica, Topology
+
+_MECHANISMS = {Link: "chosen on the node", Edge: "proxy", Processes: "signals"}
+
+
+class KubernetesSubstrate:
+    """Asks the cluster once; everything that it says afterwards is of that moment."""
+
+    name = "kubernetes"
+    sees_processes = False
+
+    def __init__(self, cluster: Cluster, kubeconfig: str = "") -> None:
+        self._cluster = cluster
+        self._kubeconfig = kubeconfig
+        self._found: Found | None = None
+
+    @cached_property
+    def connection(self) -> Connection:
+        return connect(self._cluster.context, self._kubeconfig)
+
+    @cached_property
+    def api(self) -> Api:
+        return Api(self.connection.configuration)
+
+    @cached_property
+    def reader(self) -> Reader:
+        return Reader(self.api, self._cluster.namespace)
+
+    def refuse(self, system: System) -> str:
+        with _told(self.connection):
+            return not_here(self._cluster, self.reader)
+
+    def topology(self, system: System) -> Topology:
+        if self._found is None:
+            with _told(self.connection):
+                self._found = topology.find(system, self.reader)
+        return self._found.topology
+
+    def forbids(self, kind: str, replica: Replica) -> str:
+        pod = self._pods.get(replica.name)
+        if pod is None:
+            return ""
+        with _told(self.connection):
+            return Consent(self._cluster, self.reader).forbids(kind, pod)
+
+    def resources(
+        self, capability: type, origins: tuple[Replica, ...], to: tuple[Replica, ...]
+    ) -> tuple[Resource, ...]:
+        pods = tuple(replica for replica in origins if replica.name in self._pods)
+        if capability is Links:
+            return tuple(map(self._link, pods))
+        if capability is Edges:
+            return tuple(edge for pod in pods for edge in self._edges(pod, to))
+        return tuple(map(self._processes, pods)) if capability is Signals else ()
+
+    def mechanism(self, resource: Resource) -> str:
+        return _MECHANISMS[type(resource)]
+
+    def place(self) -> str:
+        return f"{self.connection}, namespace {self._cluster.namespace}"
+
+    @contextlib.contextmanager
+    def open(
+        self, system: System, directory: Path, lease_s: float, keep: tuple[Path, ...] = (),
+        needs: Needs = Needs(),  # noqa: B008  frozen
+    ) -> Iterator[ClusterWorld]:  # fmt: skip
+        self.topology(system)
+        _check_ready(self._pods.values())
+        crew = Crew(
+            self.api, self._cluster.agent, needs.run_id, needs.lasts_s, lease_s, directory
+        )  # fmt: skip
+        nodes = sorted({self._node(r) for r in needs.resources} - {""})
+        with agents_on(crew, tuple(nodes)) as agents:
+            hands = ClusterHands(agents, self._node)
+            world = ClusterWorld(self.api, self._cluster, hands, self._pods)
+            with contextlib.closing(world):
+                yield world
+
+    # ------------------------------------------------------------ resources of pods
+
+    @property
+    def _pods(self) -> dict[str, Pod]:
+        return self._found.pods if self._found else {}
+
+    def _node(self, resource: Resource) -> str:
+        name = resource.target.partition("->")[0].rpartition("/")[2]
+        return self._pods[name].node if name in self._pods else ""
+
+    def _link(self, replica: Replica) -> Link:
+        pod = self._pods[replica.name]
+        return Link(pod.ref, MARK + pod.uid, "", pod.address)
+
+    def _processes(self, replica: Replica) -> Processes:
+        pod = self._pods[replica.name]
+        ports = (replica.port,) if replica.port else ()
+        return Processes(pod.ref, netns=MARK + pod.uid, ports=ports)
+
+    def _edges(self, origin: Replica, to: tuple[Replica, ...]) -> Iterator[Edge]:
+        pod = self._pods[origin.name]
+        for service in dict.fromkeys(replica.service for replica in to):
+            there = [replica for replica in to if replica.service == service]
+            addresses = tuple(replica.address for replica in there)
+            yield Edge(f"{pod.ref}->{service}", MARK + pod.uid, addresses, there[0].port)
+
+
+def _check_ready(pods: Iterable[Pod]) -> None:
+    down = [pod for pod in pods if not pod.ready]
+    if down:
+        said = "; ".join(f"{p.name} ({p.waiting or p.phase or 'unknown'})" for p in down[:5])
+        hint = "a run that begins in trouble cannot know what its fault did"
+        raise NotReady(f"{len(down)} pods of the system are not ready: {said}", hint=hint)
+
+
+@contextlib.contextmanager
+def _told(connection: Connection) -> Iterator[None]:
+    """What the API refuses, in words, with the place that was asked."""
+    try:
+        yield
+    except ApiError as error:
+        raise refusal(error, f"the cluster cannot be read ({connection})") from None

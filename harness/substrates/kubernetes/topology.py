@@ -1,0 +1,89 @@
+"""From a System file and what is there to a `Topology`: pods are replicas, nodes tell zones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.experiment import model
+from harness.substrates.kubernetes.objects import Node, Pod, Service, ServicePort
+from harness.substrates.kubernetes.reading import Reader
+from harness.substrates.substrate import Replica, Topology
+
+CLIENT = Replica("client", "client", "", "127.0.0.1", 0)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A topology, and the pod behind each of its replicas, by the replica's name."""
+
+    topology: Topology
+    pods: dict[str, Pod]
+
+
+def find(system: model.System, reader: Reader) -> Found:
+    """Raises `Refused` for workloads that are not there."""
+    replicas: list[Replica] = []
+    pods: dict[str, Pod] = {}
+    urls: list[tuple[str, str]] = []
+    notes: list[str] = []
+    for service in system.services:
+        if service.external:
+            replicas.append(_external(service))
+            continue
+        there = reader.pods_of(service.workload)
+        before = reader.services_of(there)
+        replicas += [_replica(service, pod, before, reader.nodes) for pod in there]
+        pods |= {pod.name: pod for pod in there}
+        if way := _way_in(service, before, reader.nodes):
+            urls.append((service.name, way[0]))
+            notes.append(way[1])
+    calls = tuple((s.name, to) for s in system.services for to in s.calls)
+    return Found(Topology(tuple(replicas), calls, CLIENT, tuple(urls), tuple(notes)), pods)
+
+
+def _external(service: model.Service) -> Replica:
+    host, _, port = service.external.rpartition(":")
+    return Replica(service.name, service.name, "", host, int(port))
+
+
+def _replica(
+    service: model.Service, pod: Pod, before: tuple[Service, ...], nodes: dict[str, Node]
+) -> Replica:
+    zone = nodes[pod.node].zone if pod.node in nodes else ""
+    port = _port_inside(service.port, pod, before)
+    return Replica(pod.name, service.name, zone, pod.address, port, node=pod.node)
+
+
+def _port_inside(port: int, pod: Pod, before: tuple[Service, ...]) -> int:
+    """The container's port: behind the Service's, if the file means that; else the first."""
+    named = dict(pod.ports)
+    for found in (p for service in before for p in service.ports if p.port == port):
+        return int(found.target) if found.target.isdigit() else named.get(found.target, port)
+    return port or next((number for _, number in pod.ports), 0)
+
+
+def _way_in(
+    service: model.Service, before: tuple[Service, ...], nodes: dict[str, Node]
+) -> tuple[str, str] | None:
+    """The URL by which this machine reaches it, and what that adds."""
+    ways = [(s, p) for s in before for p in s.ports if not service.port or p.port == service.port]
+    for found, port in ways or [(s, p) for s in before for p in s.ports]:
+        if found.balancer:
+            where = f"http://{found.balancer}:{port.port}"
+            return where, f"{service.name} is reached from here through its load balancer {where}"
+        if port.node_port and (node := _door(nodes)):
+            return _through(service.name, node, port)
+    return None
+
+
+def _door(nodes: dict[str, Node]) -> Node | None:
+    ready = (n for n in nodes.values() if n.ready and n.address and not n.control_plane)
+    return min(ready, key=lambda node: node.name, default=None)
+
+
+def _through(name: str, node: Node, port: ServicePort) -> tuple[str, str]:
+    where = f"http://{node.address}:{port.node_port}"
+    return where, (
+        f"{name} is reached from here through NodePort {port.node_port} of {node.name}: that node "
+        "and its kube-proxy are in every latency, and in every outage of theirs"
+    )

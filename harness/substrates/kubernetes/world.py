@@ -1,0 +1,81 @@
+"""A system on a cluster while a run lasts: hands on its pods, a place for load, what goes wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from pathlib import Path
+
+from harness.capabilities import Hands
+from harness.experiment.model import Cluster
+from harness.substrates.attached.substrate import AttachedChild, tied_child
+from harness.substrates.kubernetes.api import Api, ApiError
+from harness.substrates.kubernetes.consent import HALT
+from harness.substrates.kubernetes.objects import Pod, pod_of
+
+#: The red button is looked at so often: within 2 s everything is to be taken back.
+_LOOK_S = 0.5
+
+
+class ClusterWorld:
+    def __init__(self, api: Api, cluster: Cluster, hands: Hands, pods: dict[str, Pod]) -> None:
+        self.name = ""
+        self.hands = hands
+        self._api = api
+        self._cluster = cluster
+        self._pods = dict(pods)
+        self._children: list[AttachedChild] = []
+        self._over = threading.Event()
+        self._halted = ""
+        self._troubles: list[str] = []
+        self._thread = threading.Thread(target=self._look, name="cluster", daemon=True)
+        self._thread.start()
+
+    def spawn(self, host: str, argv: tuple[str, ...], log: Path) -> AttachedChild:
+        """Load comes from this machine. The process ends with us, however we end."""
+        child = tied_child(argv, log)
+        self._children.append(child)
+        return child
+
+    def halted(self) -> str:
+        return self._halted
+
+    def troubles(self) -> tuple[str, ...]:
+        found, self._troubles = tuple(self._troubles), []
+        return found
+
+    def close(self) -> None:
+        self._over.set()
+        for child in self._children:
+            child.terminate()
+        self._thread.join(2.0)
+
+    # ------------------------------------------------------------ the thread
+
+    def _look(self) -> None:
+        """Nothing here may end a run by failing: the lease does that."""
+        while not self._over.wait(_LOOK_S):
+            with contextlib.suppress(ApiError):
+                self._look_once()
+
+    def _look_once(self) -> None:
+        there = f"/api/v1/namespaces/{self._cluster.namespace}"
+        namespace = self._api.once("GET", there, read_s=1.0)
+        why = (namespace["metadata"].get("annotations") or {}).get(HALT, "")
+        self._halted = f"{HALT}={why} on namespace {self._cluster.namespace}" if why else ""
+        for name, before in list(self._pods.items()):
+            self._compare(name, before, f"{there}/pods/{name}")
+
+    def _compare(self, name: str, before: Pod, path: str) -> None:
+        try:
+            now = pod_of(self._api.once("GET", path, read_s=1.0))
+        except ApiError as error:
+            if error.status == 404:
+                self._troubles.append(f"{name} is gone")
+                del self._pods[name]
+            return
+        if now.restarts > before.restarts:
+            self._troubles.append(f"{name} restarted ({now.restarts} in all)")
+        if now.ready != before.ready:
+            self._troubles.append(f"{name} is {'ready' if now.ready else 'not ready'}")
+        self._pods[name] = now
