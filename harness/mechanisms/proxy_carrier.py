@@ -16,7 +16,7 @@ import time
 from typing import Any, Callable, ClassVar, Coroutine, Dict, List, Sequence, Set, Tuple, cast
 
 from harness.agent.effects import PROBE_PORTS, InForce, decode
-from harness.mechanisms.proxy_link import Link, finish
+from harness.mechanisms.proxy_link import Link, finish, put
 from harness.mechanisms.toxics import DOWN, toxic_of
 from harness.mechanisms.toxics.toxic import CLOSE, RESET
 
@@ -78,6 +78,7 @@ class Carrier:
         self._tasks: Set[asyncio.Task[None]] = set()
         self._number = 0
         self._probes: Set[int] = set()
+        self._ours: Set[Link] = set()
         self._in_force: Dict[str, InForce] = {}
         self._met: Dict[str, Set[int]] = {}
         self._refused: Dict[str, int] = {}
@@ -126,7 +127,7 @@ class Carrier:
 
     def _put(self, link: Link, effect: InForce) -> None:
         if toxic_of(effect).kind != DOWN:
-            link.put(effect)
+            put(link, effect)
 
     def _take(self, id: str) -> None:
         del self._in_force[id]
@@ -148,7 +149,7 @@ class Carrier:
         self._down_since[id] = self.attempts()
         now = time.monotonic()
         for link in self._links:
-            if not link.ours and now - link.moved_at < _IN_USE_S:
+            if link not in self._ours and now - link.moved_at < _IN_USE_S:
                 self._met[id].add(link.number)
             link.end(CLOSE)
 
@@ -211,19 +212,28 @@ class Carrier:
             finish(RESET, client)
             return
         self._number += 1
-        link = Link(self._number, client, server, ours, lambda toxic, n: self._met[toxic].add(n))
+        link = self._link(self._number, client, server, ours)
         for effect in self._in_force.values():
             self._put(link, effect)
         self._links[link] = cast("asyncio.Task[None]", asyncio.current_task())
         if ours:
             self._probes.add(from_port)
+            self._ours.add(link)
         if self._down_since:
             link.end(CLOSE)  # it was accepted just before
         try:
             await link.run()
         finally:
             del self._links[link]
+            self._ours.discard(link)
             self._probes.discard(from_port)
+
+    def _link(self, n: int, client: socket.socket, server: socket.socket, ours: bool) -> Link:
+        def met(toxic: str) -> None:
+            if not ours:
+                self._met[toxic].add(n)
+
+        return Link(n, client, server, met)
 
     def _echo(self) -> socket.socket:
         """What our probes reach in place of the dependency: their own bytes come back."""

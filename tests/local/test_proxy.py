@@ -321,8 +321,36 @@ def test_a_ramp_is_followed(world: SmallWorld) -> None:
 def test_an_unknown_toxic_is_refused_before_anything_is_done(world: SmallWorld) -> None:
     proxy = Proxy()
     edge = Edge("client->server", world.netns("client"), ("198.18.0.9",), PORT)
-    with pytest.raises(ValueError, match="no toxic slicer"):
-        proxy.make(edge, NOTHING, (ON, toxic("slicer")))
+    with pytest.raises(ValueError, match="no toxic jammer"):
+        proxy.make(edge, NOTHING, (ON, toxic("jammer")))
     with pytest.raises(ValueError, match="down is for all"):
         proxy.make(edge, NOTHING, (ON, toxic("down", share=0.5)))
     assert proxy.snapshot(edge) == NOTHING
+
+
+@in_world("client", "server")
+def test_limit_data_and_slow_close_and_bandwidth_on_open_connections(world: SmallWorld) -> None:
+    world.serve("server", PORT)
+    proxy, edge = Proxy(), edge_of(world)
+    proxy.make(edge, NOTHING, (ON,))
+    live, slow, ending = (world.connect("client", "server", PORT) for _ in range(3))
+    for connection in (live, slow, ending):
+        round_trip(connection)
+    proxy.make(edge, NOTHING, (ON, toxic("limit_data", bytes=10)))
+    live.sendall(b"x" * 15)
+    assert b"".join(iter(lambda: live.recv(100), b"")) == b"x" * 10
+    assert proxy.exercised(edge, "limit_data").count == 1
+    proxy.make(edge, NOTHING, (ON, toxic("bandwidth", rate=100)))
+    begun = time.monotonic()
+    slow.sendall(b"x" * 50_000)
+    received = 0
+    while received < 50_000:
+        received += len(slow.recv(1 << 16))
+    assert 0.5 <= time.monotonic() - begun < 1.5
+    proxy.make(edge, NOTHING, (ON, toxic("slow_close", delay=400)))
+    begun = time.monotonic()
+    ending.shutdown(socket.SHUT_WR)
+    assert ending.recv(1) == b""
+    assert 0.4 <= time.monotonic() - begun < 1.2
+    assert proxy.exercised(edge, "slow_close").count == 1
+    proxy.make(edge, NOTHING, ())

@@ -1,6 +1,6 @@
 """What the proxy can do to one stream of one connection: a small class a file, as in Toxiproxy.
 
-A new toxic is a file here with a subclass of `toxic.Stage`, and a line in `KINDS`. `down` is none:
+A new toxic is a file here with a subclass of `toxic.Stage`, and a line in `TOXICS`. `down` is none:
 it acts on the proxy itself (`proxy_server`).
 """
 
@@ -9,21 +9,38 @@ from __future__ import annotations
 from typing import Dict, Type
 
 from harness.agent.effects import InForce, Toxic
+from harness.mechanisms.toxics.bandwidth import Bandwidth
 from harness.mechanisms.toxics.latency import Latency
-from harness.mechanisms.toxics.reset_peer import ResetPeer
-from harness.mechanisms.toxics.timeout import Timeout
+from harness.mechanisms.toxics.limit_data import LimitData
+from harness.mechanisms.toxics.reset_peer import Reset, ResetPeer
+from harness.mechanisms.toxics.slicer import Slicer
+from harness.mechanisms.toxics.slow_close import SlowClose
+from harness.mechanisms.toxics.timeout import Silence, Timeout
 from harness.mechanisms.toxics.toxic import Stage
 
-#: By Toxiproxy's names.
-KINDS: Dict[str, Type[Stage]] = {"latency": Latency, "timeout": Timeout, "reset_peer": ResetPeer}
+#: By Toxiproxy's names, and as it does them.
+TOXICS: Dict[str, Type[Stage]] = {
+    "latency": Latency,
+    "bandwidth": Bandwidth,
+    "slow_close": SlowClose,
+    "timeout": Timeout,
+    "reset_peer": ResetPeer,
+    "slicer": Slicer,
+    "limit_data": LimitData,
+    "noop": Stage,
+}
+#: As faults mean them: two are stricter.
+KINDS: Dict[str, Type[Stage]] = {**TOXICS, "timeout": Silence, "reset_peer": Reset}
 DOWN = "down"
 STREAMS = ("upstream", "downstream")
 
 
-def stage(effect: InForce, begun: float) -> Stage:
-    """The toxic at work on one stream, from `begun` (monotonic seconds) on."""
+def stage(effect: InForce, now: float, seed: float) -> Stage:
+    """The toxic at work on one stream of one connection."""
     toxic = toxic_of(effect)
-    return KINDS[toxic.kind](effect.id, dict(toxic.numbers), effect.since, begun)
+    made = KINDS[toxic.kind](effect.id, dict(toxic.numbers), effect.since, seed)
+    made.now = now
+    return made
 
 
 def toxic_of(effect: InForce) -> Toxic:

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Tuple
+import math
 
-from harness.mechanisms.toxics.toxic import Piece, Stage
+from harness.mechanisms.toxics.toxic import Give, Interrupted, Piece, Pipe, Stage, Take, Wait
 
 
 class Latency(Stage):
-    def treat(self, piece: Piece) -> Tuple[Piece, ...]:
-        mean, jitter = (self.number(name, piece.due) for name in ("latency", "jitter"))
-        return (replace(piece, due=piece.due + max(0.0, mean + jitter * piece.chance) / 1000),)
+    room = 1024
+    names = ("latency", "jitter")
+
+    def pipe(self) -> Pipe:
+        while True:
+            piece = yield Take()
+            due = piece.at + self._delay_s(piece.at)
+            try:
+                yield Wait(due)
+            except Interrupted:
+                yield Give(piece)
+                return
+            yield Give(Piece(piece.data, due))
+
+    def _delay_s(self, at: float) -> float:
+        mean, jitter = self.number("latency", at), self.number("jitter", at)
+        if jitter > 0:  # whole milliseconds, the least included and the most not
+            mean += math.floor(self.draw.uniform(-jitter, jitter))
+        return mean / 1000

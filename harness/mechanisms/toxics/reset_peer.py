@@ -1,14 +1,30 @@
-"""The connection is reset (RST) `timeout` milliseconds after the next data; the data is lost."""
+"""`timeout` milliseconds after the next data or the sender's end the connection ends, and what came
+is lost. It is reset where it began under this toxic, and closed in order where it did not."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Tuple
+import contextlib
 
-from harness.mechanisms.toxics.toxic import RESET, Piece, Stage
+from harness.mechanisms.toxics.toxic import CLOSE, RESET, Ended, Pipe, Stage, Take, Wait
 
 
 class ResetPeer(Stage):
-    def treat(self, piece: Piece) -> Tuple[Piece, ...]:
-        wait_s = self.number("timeout", piece.due) / 1000
-        return (replace(piece, data=b"", due=piece.due + wait_s, ends=RESET),)
+    names = ("timeout",)
+    how = CLOSE
+
+    def pipe(self) -> Pipe:
+        with contextlib.suppress(Ended):
+            yield Take()
+        yield Wait(self.now + self.number("timeout", self.now) / 1000, deaf=True)
+        raise Ended(self.how)
+
+
+class Reset(ResetPeer):
+    """It resets connections that were open before it came, too."""
+
+    how = RESET
+
+    def pipe(self) -> Pipe:
+        yield Take()
+        yield Wait(self.now + self.number("timeout", self.now) / 1000)
+        raise Ended(self.how)
