@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install run test check unit clean bench cluster cluster-down
+.PHONY: install run test check unit simulate clean bench cluster cluster-down
 
 install: $(STAMP)
 
@@ -28,10 +28,15 @@ check: install
 unit: install
 	$(BIN)/pytest tests/unit tests/sim
 
+# Another seed each time; one that failed is shown by `harness simulate --seed N --schedules 1`.
+simulate: install
+	$(BIN)/harness simulate --schedules 1000000 --processes 2
+
 test: install
 	./.ci/tools
 	$(MAKE) check
 	$(BIN)/python .ci/suite.py
+	$(MAKE) simulate
 
 cluster: install
 	PYTHONPATH=k8s $(BIN)/python -m devcluster up

@@ -31,6 +31,8 @@ COMMANDS = {
     "list": ("harness.cli.listing:listing", "List faults, substrates, reports, experiments."),
     "explain": ("harness.cli.explain:explain", "Explain a fault, an error code, a topic."),
     "schema": ("harness.cli.schema:schema", "Print the JSON schema of a kind of file."),
+    "audit": ("harness.cli.audit:audit", "Verify a run's journal: who did what, when, to what."),
+    "simulate": ("harness.cli.simulate:simulate", "Try the engine against random schedules."),
     "doctor": ("harness.cli.doctor:doctor", "Say what works on this machine."),
     "world": ("harness.cli.world:world", "Start a system and keep it up."),
 }

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from harness.errors import Exit, UsageError
+from harness.cli.report import find_run
+from harness.errors import Exit, Refused
 from harness.record.directory import RunDirectory
 from harness.run import state
 from harness.run.recover import Recovery, recover_run
@@ -20,12 +21,15 @@ from harness.run.recover import Recovery, recover_run
 def recover(run: str | None, everything: bool, expired: bool) -> None:
     """Take back whatever RUN (an id, or its directory) left behind.
 
-    Safe to repeat. Exits 0 when nothing is left, 5 when something could not be taken back.
+    Safe to repeat. Exits 0 when nothing is left, 5 when something could not be taken back, 2 when
+    RUN is still going on.
     """
     if bool(run) + everything + expired != 1:
         raise click.UsageError("say which: a run, --all or --expired")
     entries = _chosen(run) if run else state.entries()
     done = [recover_run(RunDirectory(Path(e)), alive) for e, alive in _places(entries, expired)]
+    if run and done and done[0].running:
+        raise Refused(f"{done[0].run_id} {done[0].says}", hint="what it holds is its to take back")
     if not done:
         click.echo("no runs are known here: nothing to recover")
     for recovery in done:
@@ -43,12 +47,9 @@ def _chosen(run: str) -> tuple[state.Entry, ...]:
     ]
     if known:
         return tuple(known)
-    for path in (Path(run), Path("reports") / run):
-        if (path / "plan.json").exists():
-            found = path.resolve()
-            known = [e for e in state.entries() if e.directory == str(found)]
-            return tuple(known) or (state.Entry(found.name, "", str(found), 0, 0.0, ""),)
-    raise UsageError(f"no run {run}", hint="harness ps --all lists those of this machine")
+    found = find_run(run, Path("reports")).path
+    known = [e for e in state.entries() if e.directory == str(found)]
+    return tuple(known) or (state.Entry(found.name, "", str(found), 0, 0.0, ""),)
 
 
 def _print(recovery: Recovery) -> None:

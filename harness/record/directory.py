@@ -10,6 +10,7 @@ report.*          renderings
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 from dataclasses import dataclass
@@ -69,6 +70,10 @@ class RunDirectory:
                 f"its plan cannot be read here: {error}", where=str(self.path),
                 hint="it was written by another version of harness: use that one",
             ) from error  # fmt: skip
+
+    def plan_sum(self) -> str:
+        """The SHA-256 of plan.json: the journal begins with it."""
+        return hashlib.sha256((self.path / "plan.json").read_bytes()).hexdigest()
 
     def write_facts(self, facts: Facts) -> None:
         self._write("facts.json", dataclasses.asdict(facts))

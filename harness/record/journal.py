@@ -1,17 +1,22 @@
 """The journal: one JSON line a step, appended and fsynced before the step's effect.
 
-Each line carries its number, its time, a checksum over its content and the line before it, so that
-a torn tail is known for what it is and a changed line shows. Reading stops at the first line that
-does not verify; whatever stood there never began.
+Each line carries its number, its time and the SHA-256 of the sum before it and its own content: a
+torn tail is known for what it is, and a line that was changed, taken out or put in shows. `read`
+stops at the first line that does not verify. Caveat: whoever can write the file can write a whole
+new chain; to be sure of the last line its sum has to be kept elsewhere (`harness audit` prints it).
+Journals of before that have CRC-32 sums: they show accidents, and are read all the same.
 """
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
+import io
 import json
 import os
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -38,27 +43,56 @@ class Step:
     data: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Chain:
+    """What a journal holds: the steps that verify, the sum of the last, how many bytes they take,
+    and how many of them have but a CRC. `rest` is what does not verify behind them."""
+
+    steps: tuple[Step, ...] = ()
+    head: str = ""
+    whole: int = 0
+    old: int = 0
+    rest: bytes = b""
+
+    @property
+    def damaged(self) -> bool:
+        """More than a last line that was being written when the writer died."""
+        return b"\n" in self.rest
+
+
+class Held(OSError):
+    """Another process writes this journal: its run is still there."""
+
+
 class Journal:
-    """Appends steps. One writer; `append` returns once the line is on disk, or raises OSError."""
+    """Appends steps; `append` returns once the line is on disk, or raises OSError.
+
+    One writer: it holds a lock on the file, which ends with its process. Raises `Held`.
+    """
 
     def __init__(self, path: Path, secrets: Secrets = ()) -> None:
         self._secrets = secrets
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        steps, self._chain, self._whole = _scan(path)
-        self._number = len(steps)
-        os.ftruncate(self._fd, self._whole)
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        _lock(self._fd, path)
+        chain = chain_of(path)
+        self._number, self._head, self._size = len(chain.steps), chain.head, chain.whole
+        if chain.damaged:  # evidence: kept, and what is written now stands behind it
+            self._size += len(chain.rest)
+        os.ftruncate(self._fd, self._size)
+        if chain.rest and not chain.rest.endswith(b"\n") and chain.damaged:
+            self._size += os.write(self._fd, b"\n")
 
     def append(self, step: StepName, effect: str = "", **data: Any) -> Step:
         data = redacted(data, self._secrets)
         made = Step(self._number, time.monotonic_ns(), step, effect, data)
-        line, chain = _line(made, self._chain)
+        line, head = _line(made, self._head)
         try:
             _write_all(self._fd, line)
             os.fsync(self._fd)
         except OSError:
-            os.ftruncate(self._fd, self._whole)  # half a line would hide whatever follows it
+            os.ftruncate(self._fd, self._size)  # half a line would hide whatever follows it
             raise
-        self._number, self._chain, self._whole = self._number + 1, chain, self._whole + len(line)
+        self._number, self._head, self._size = self._number + 1, head, self._size + len(line)
         return made
 
     def close(self) -> None:
@@ -67,7 +101,74 @@ class Journal:
 
 def read(path: Path) -> tuple[Step, ...]:
     """Every step that verifies, in order; empty when there is no journal."""
-    return tuple(_scan(path)[0])
+    return chain_of(path).steps
+
+
+def chain_of(path: Path) -> Chain:
+    try:
+        return chain_in(path.read_bytes())
+    except FileNotFoundError:
+        return Chain()
+
+
+def chain_in(data: bytes) -> Chain:
+    """The same of a journal's bytes, whatever they are."""
+    steps: list[Step] = []
+    head, whole, old = "", 0, 0
+    for raw in io.BytesIO(data):
+        verified = _verify(raw, head)
+        if verified is None:
+            break
+        step, head = verified
+        steps.append(step)
+        whole += len(raw)
+        old += len(head) == _CRC
+    return Chain(tuple(steps), head, whole, old, data[whole:])
+
+
+def salvaged(chain: Chain) -> tuple[Step, ...]:
+    """Those that verify, and of a damaged journal every line behind them that can still be read:
+    what may have been done is taken back, whoever changed the file."""
+    lines = io.BytesIO(chain.rest if chain.damaged else b"")
+    return (*chain.steps, *(step for raw in lines if (step := _parsed(raw)) is not None))
+
+
+def encoded(steps: Iterable[Step]) -> bytes:
+    """Steps as a journal holds them."""
+    lines, head = [], ""
+    for step in steps:
+        line, head = _line(step, head)
+        lines.append(line)
+    return b"".join(lines)
+
+
+def is_held(path: Path) -> bool:
+    """Whether the one that writes this journal is alive."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def _lock(fd: int, path: Path) -> None:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        raise Held(f"{path} is being written by another process") from None
+
+
+# ---------------------------------------------------------------- lines
+
+_SHA, _CRC = 64, 8
+_START = len('{"sha":"')
 
 
 def _write_all(fd: int, line: bytes) -> None:
@@ -75,41 +176,49 @@ def _write_all(fd: int, line: bytes) -> None:
         line = line[os.write(fd, line) :]
 
 
-def _line(step: Step, before: int) -> tuple[bytes, int]:
+def _line(step: Step, before: str) -> tuple[bytes, str]:
     body = json.dumps(
         {"n": step.number, "at": step.at, "step": step.step, "effect": step.effect, **step.data},
         separators=(",", ":"), default=str,
     )  # fmt: skip
-    chain = zlib.crc32(body.encode(), before)
-    return f'{{"crc":"{chain:08x}",{body[1:]}\n'.encode(), chain
+    head = _sum(body.encode(), before)
+    return f'{{"sha":"{head}",{body[1:]}\n'.encode(), head
 
 
-def _scan(path: Path) -> tuple[list[Step], int, int]:
-    """Steps that verify, the chain after them, and how many bytes they take."""
-    steps: list[Step] = []
-    chain = whole = 0
-    for raw in _lines(path):
-        verified = _verify(raw, chain)
-        if verified is None:
-            break
-        step, chain = verified
-        steps.append(step)
-        whole += len(raw)
-    return steps, chain, whole
+def _sum(body: bytes, before: str) -> str:
+    return hashlib.sha256(before.encode() + body).hexdigest()
 
 
-def _lines(path: Path) -> Iterator[bytes]:
-    try:
-        with path.open("rb") as file:
-            yield from file
-    except FileNotFoundError:
-        return
+def _old_sum(body: bytes, before: str) -> str:
+    return f"{zlib.crc32(body, int(before or '0', 16)):08x}"
 
 
-def _verify(raw: bytes, before: int) -> tuple[Step, int] | None:
-    head, body = raw[:18], b"{" + raw[18:].rstrip(b"\n")
-    chain = zlib.crc32(body, before)
-    if not raw.endswith(b"\n") or head != b'{"crc":"%08x",' % chain:
+def _verify(raw: bytes, before: str) -> tuple[Step, str] | None:
+    """An old line may stand before new ones, never behind them."""
+    old = raw.startswith(b'{"crc":"') and len(before) != _SHA
+    head, body = _parts(raw, _CRC if old else _SHA)
+    right = _old_sum(body, before) if old else _sum(body, before)
+    if not raw.endswith(b"\n") or head != b'{"%s":"%s",' % (b"crc" if old else b"sha",
+                                                            right.encode()):  # fmt: skip
         return None
-    data = json.loads(body)
-    return Step(data.pop("n"), data.pop("at"), data.pop("step"), data.pop("effect"), data), chain
+    return _step(json.loads(body)), right
+
+
+def _parts(raw: bytes, sum_length: int) -> tuple[bytes, bytes]:
+    """A line's sum, and the content that it is over."""
+    cut = _START + sum_length + len('",')
+    return raw[:cut], b"{" + raw[cut:].rstrip(b"\n")
+
+
+def _step(data: dict[str, Any]) -> Step:
+    return Step(data.pop("n"), data.pop("at"), data.pop("step"), data.pop("effect"), data)
+
+
+def _parsed(raw: bytes) -> Step | None:
+    """A complete line by its content alone, if it has any."""
+    try:
+        data: Any = json.loads(raw) if raw.endswith(b"\n") else None
+        data.pop("sha", data.pop("crc", None))
+        return _step(data)
+    except (ValueError, KeyError, AttributeError, TypeError):
+        return None

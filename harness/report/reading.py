@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Iterator
 
 from harness.measure import summary
 from harness.measure.evidence import Evidence, gather
 from harness.measure.recovery import Recovery as Measured
 from harness.record.directory import RunDirectory
+from harness.record.journal import chain_of
 from harness.report import beyond
 from harness.report.effects import effects_of
 from harness.report.events import events_of
@@ -38,7 +40,7 @@ def read_record(directory: RunDirectory) -> Record:
         windows=tuple(_window(w) for w in summary.windows_table(evidence)),
         recoveries=tuple(_recovery(r) for r in evidence.windows.recoveries if not r.while_on),
         events=events_of(evidence.steps, epoch),
-        warnings=evidence.plan.warnings,
+        warnings=(*evidence.plan.warnings, *_doubts(directory)),
         findings=findings(impacts, evidence.windows.recoveries, amplifications, resources),
         impacts=impacts,
         amplifications=amplifications,
@@ -50,7 +52,8 @@ def read_record(directory: RunDirectory) -> Record:
 
 
 def _run(directory: RunDirectory, evidence: Evidence) -> Run:
-    plan, facts, steps = evidence.plan, directory.facts(), evidence.steps
+    plan, facts = evidence.plan, directory.facts()
+    steps = [step for step in evidence.steps if step.step != "recovered"]
     lasted = evidence.seconds(steps[-1]) - evidence.seconds(steps[0]) if steps else 0.0
     return Run(
         id=plan.run_id,
@@ -68,6 +71,17 @@ def _run(directory: RunDirectory, evidence: Evidence) -> Run:
         versions=facts.versions,
         machine=facts.machine,
     )
+
+
+def _doubts(directory: RunDirectory) -> Iterator[str]:
+    """What is to be said of the journal that all this rests on."""
+    chain = chain_of(directory.journal)
+    if chain.damaged:
+        yield (f"the journal does not verify from line {len(chain.steps) + 1} on, and is read only "
+               "to there: see `harness audit`")  # fmt: skip
+    elif chain.old:
+        yield ("the journal is of an older version: its sums show accidents, but not whether "
+               "somebody changed it")  # fmt: skip
 
 
 def _load(evidence: Evidence) -> Load | None:

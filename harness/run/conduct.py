@@ -18,6 +18,7 @@ from harness.clock import Epoch
 from harness.errors import HarnessError, InvalidRun, LeftBehind, Refused
 from harness.experiment.model import Experiment
 from harness.faults.fault import Fault
+from harness.record.actor import actor
 from harness.record.directory import Facts, RunDirectory
 from harness.record.journal import Journal
 from harness.record.log import logging_to
@@ -69,7 +70,10 @@ def _to_its_end(
     """The run, and its last lines in the journal whatever happens."""
     with closing(Journal(directory.journal, experiment.secrets)) as journal, Signals().heard() as s:
         try:
-            journal.append("run.started", id=plan.run_id, name=plan.name, seed=plan.seed)
+            journal.append(
+                "run.started", id=plan.run_id, name=plan.name, seed=plan.seed, who=actor(),
+                plan_sha256=directory.plan_sum(),
+            )  # fmt: skip
             _in_world(experiment, plan, substrate, directory, journal, progress, s)
             journal.append("run.ended")
         except BaseException as error:

@@ -3,8 +3,10 @@
 It never names a fault. What it holds to, at every step:
 - an effect is made only behind a receipt that was written before;
 - after an abort nothing is injected any more;
-- everything injected is reverted, in reverse order on each resource, and then looked for;
+- everything injected is reverted and then looked for, after an abort in reverse order on each
+  resource; every receipt ends reverted, or as left behind;
 - one change at a time on a resource; overlapping effects come and go independently.
+Each is an assertion here or in `lives`, and `harness.simulation` tries to break each.
 
 The phases of a run stand here, the lives of its effects in `lives`. A revert that fails is tried
 again there (each try is bounded), then the effect counts as left behind, and the run goes on taking
@@ -53,6 +55,7 @@ class Engine:
         self.load = "none"
         self.finished = False
         self._begun = False
+        self._told = -plan.warmup
         self._gates: set[str] = set()
         self._out: list[Command] = []
         self._lives = Lives(plan, self._say, self._give_up)
@@ -72,8 +75,7 @@ class Engine:
             case Begin():
                 self._begin()
             case Tick(now):
-                self._lives.now = now
-                self._due()
+                self._tick(now)
             case Done(command, result):
                 self._done(command, result)
             case Failed():
@@ -123,6 +125,12 @@ class Engine:
         if all(life.state is State.HELD for life in self._lives.prepares()):
             self.load = "starting"
             self._say(Write("prepared"), StartLoad())
+
+    def _tick(self, now: float) -> None:
+        """Time is what passed between ticks: a clock that is set back ends nothing later."""
+        self._lives.now += max(0.0, now - self._told)
+        self._told = now
+        self._due()
 
     def _due(self) -> None:
         if self.load == "running" and not self.aborted:
@@ -230,6 +238,7 @@ class Engine:
     def _close(self) -> None:
         self._revert_all([e for e in self._lives.prepares() if e.state is State.HELD])
         if all(life.state in ENDED for life in self.lives.values()):
+            self._lives.assert_over()
             self.finished = True
             self._say(Finish())
 

@@ -21,6 +21,7 @@ from harness.errors import UsageError
 from harness.record.journal import Journal, StepName
 from harness.record.plan import Plan
 from harness.run import lifecycle as go
+from harness.run.dispatch import dispatch
 from harness.run.engine import Engine
 from harness.run.perform import Performer
 
@@ -37,7 +38,6 @@ log = logging.getLogger(__name__)
 #: Looks of all effects may be under way at once, and a revert must never wait behind them.
 _WORKERS_AT_MOST = 32
 _ENDS: tuple[str, ...] = ("gone", "target_gone", "left_behind")
-_BEFORE_EFFECT: tuple[str, ...] = ("receipt", "injecting", "acting")
 
 
 class LoadAndLive(Protocol):
@@ -121,25 +121,14 @@ class Interpreter:
     def _feed(self, event: go.Event) -> None:
         if isinstance(event, go.Abort):
             self._deadline = min(self._deadline, time.monotonic() + GRACE_S)
-        broken: dict[str, str] = {}
-        failed: list[go.Failed] = []
-        for command in self._engine.feed(event):
-            if isinstance(command, go.Write):
-                if command.effect and command.effect in broken:
-                    continue
-                if why := self._write(command):
-                    failed.append(go.Failed(command, why))
-                    broken |= {command.effect: why} if command.step in _BEFORE_EFFECT else {}
-            elif not isinstance(command, go.Finish):
-                self._send(command, broken.get(getattr(command, "effect", "")))
-        for failure in failed:  # before anything else is fed: nothing may build on that line
+        unwritten, cancelled = dispatch(self._engine.feed(event), self._write, self._send)
+        for failure in unwritten:  # before anything else is fed: nothing may build on that line
             self._feed(failure)
+        for failure in cancelled:
+            self._events.put(failure)
 
-    def _send(self, command: go.Command, broken: str | None) -> None:
-        if broken:
-            self._events.put(go.Failed(command, f"the journal cannot be written: {broken}"))
-        else:
-            self._pool.submit(self._carry_out, command)
+    def _send(self, command: go.Command) -> None:
+        self._pool.submit(self._carry_out, command)
 
     def _carry_out(self, command: go.Command) -> None:
         try:

@@ -36,6 +36,9 @@ EVENT_LOOK_S = 0.2
 EVENT_LOOKS = 10  #: how often an event's outcome is looked at before it counts as not seen
 REVERT_TRIES = 3
 CHECK_TRIES = 4
+_UNDER_RECEIPT = frozenset({
+    State.INJECTING, State.HELD, State.REVERTING, State.CHECKING, State.LEFT_BEHIND,
+})  # fmt: skip
 
 
 @dataclass
@@ -48,6 +51,7 @@ class Life:
     order: int = 0
     looks: int = 0
     looking: bool = False
+    seen_generation: int = 0  #: of its resource, when the snapshot was asked for
     next_look: float = 0.0
     witnessed: bool = False
     reverts: int = 0
@@ -111,29 +115,40 @@ class Lives:
     def start(self, life: Life) -> None:
         """From here on the effect will be made, unless an abort comes first."""
         holding = self._holding(life)
-        self._orders += 1
-        life.order = self._orders
         if holding.receipt:
             return self._inject(life, holding)
-        life.state = State.SNAPSHOT
-        self._say(TakeSnapshot(life.plan.id))
+        self._take_snapshot(life, holding)
         return None
+
+    def _take_snapshot(self, life: Life, holding: Holding) -> None:
+        life.state, life.seen_generation = State.SNAPSHOT, holding.generation
+        self._say(TakeSnapshot(life.plan.id))
 
     def snapshot_taken(self, life: Life, snapshot: Any) -> None:
         if self.aborted:
             life.state = State.SKIPPED
             return
         holding = self._holding(life)
+        if not holding.receipt and holding.generation != life.seen_generation:
+            # Another effect came and went meanwhile, and this may be a picture of it.
+            self._take_snapshot(life, holding)
+            return
         if not holding.receipt:
-            holding.receipt, holding.snapshot = f"{life.plan.id}#{life.order}", snapshot
-            self._say(Write("receipt", life.plan.id, {
-                "receipt": holding.receipt, "resource": holding.resource, "snapshot": snapshot,
-                "does": life.plan.does,
-            }))  # fmt: skip
+            self._write_receipt(life, holding, snapshot)
         self._inject(life, holding)
 
+    def _write_receipt(self, life: Life, holding: Holding, snapshot: Any) -> None:
+        holding.receipt, holding.snapshot = f"{life.plan.id}#{self._orders + 1}", snapshot
+        self._say(Write("receipt", life.plan.id, {
+            "receipt": holding.receipt, "resource": holding.resource, "snapshot": snapshot,
+            "does": life.plan.does,
+        }))  # fmt: skip
+
     def _inject(self, life: Life, holding: Holding) -> None:
-        life.state = State.INJECTING
+        assert holding.receipt, "a receipt comes first"
+        assert not self.aborted, "nothing is injected after an abort"
+        self._orders += 1
+        life.state, life.order = State.INJECTING, self._orders
         if life.plan.event:
             self._say(Write("acting", life.plan.id), Perform(life.plan.id, holding.receipt))
         else:
@@ -147,7 +162,13 @@ class Lives:
 
     def _change(self, holding: Holding, effect: str, *, comes: bool) -> None:
         holding.waiting.append((effect, comes))
+        if self.aborted:
+            self._latest_first(holding)
         self._next_change(holding)
+
+    def _latest_first(self, holding: Holding) -> None:
+        """An inject that was under way at the abort joins those that wait to be taken back."""
+        holding.waiting.sort(key=lambda change: -self.all[change[0]].order)
 
     def _next_change(self, holding: Holding) -> None:
         if holding.busy or not holding.waiting:
@@ -159,6 +180,7 @@ class Lives:
         assert holding.receipt, "a receipt comes first"
         assert holding.snapshot is not None, "and holds the snapshot"
         assert not (comes and self.aborted), "nothing is injected after an abort"
+        assert comes or self._is_its_turn(effect, kept), "the latest goes first"
         holding.busy, holding.change = True, (effect, comes)
         holding.generation += 1
         # What was asked for counts as in force from here: an unanswered make counts as made.
@@ -169,6 +191,11 @@ class Lives:
             ),
             Make(effect, holding.receipt, holding.generation, holding.snapshot, wanted),
         )
+
+    def _is_its_turn(self, effect: str, kept: tuple[InForce, ...]) -> bool:
+        """After an abort, what was injected last on a resource is taken back first."""
+        order = self.all[effect].order
+        return not self.aborted or all(self.all[e.id].order < order for e in kept)
 
     def made(self, life: Life, command: Make) -> None:
         holding = self._holding(life)
@@ -214,19 +241,12 @@ class Lives:
             life.witnessed = True
             self._say(Write("witnessed", life.plan.id))
         if life.plan.event and (life.witnessed or self.aborted or life.looks >= EVENT_LOOKS):
-            self._event_over(life)
+            self._gone(life, {})
 
     def acted(self, life: Life, finding: Finding) -> None:
         life.state, life.injected = State.HELD, self.timeline_now
         self._say(Write("acted", life.plan.id))
         self.looked(life, finding)
-
-    def _event_over(self, life: Life) -> None:
-        life.state = State.GONE
-        holding = self._holding(life)
-        if not holding.in_force and not holding.busy:
-            holding.receipt = ""
-        self._say(Write("gone", life.plan.id))
 
     # ------------------------------------------------------------ the way out
 
@@ -238,7 +258,7 @@ class Lives:
 
     def revert(self, life: Life) -> None:
         if life.plan.event:
-            return self._event_over(life)
+            return self._gone(life, {})
         life.state = State.REVERTING
         life.reverts += 1
         self._change(self._holding(life), life.plan.id, comes=False)
@@ -262,13 +282,17 @@ class Lives:
         self._say(Write("gone", life.plan.id, data))
 
     def _release(self, life: Life) -> None:
-        holding = self._holding(life)
-        if not holding.in_force and not holding.busy and not holding.waiting:
-            holding.receipt = ""
+        """A receipt ends with the last effect on its resource."""
+        resource = life.plan.resource
+        on = (e for e in self.all.values() if e.state in _UNDER_RECEIPT)
+        if not any(e.plan.resource == resource for e in on):
+            self._holding(life).receipt = ""
 
     def _left(self, life: Life, reason: str) -> None:
+        """Dirty, and the end of the run: who cannot take back must not go on injecting."""
         life.state = State.LEFT_BEHIND
         self._say(Write("left_behind", life.plan.id, {"what": [reason]}))
+        self._give_up(f"{life.plan.id} could not be taken back: {reason}")
 
     def drop_waiting(self) -> None:
         """Injects that still wait behind another change never began."""
@@ -276,7 +300,17 @@ class Lives:
             for effect, comes in holding.waiting:
                 if comes:
                     self.all[effect].state = State.SKIPPED
+                    self._release(self.all[effect])
             holding.waiting = [change for change in holding.waiting if not change[1]]
+            self._latest_first(holding)
+
+    def assert_over(self) -> None:
+        """Every receipt ended: reverted, or as left behind."""
+        left = {e.plan.resource for e in self.all.values() if e.state is State.LEFT_BEHIND}
+        for holding in self.holdings.values():
+            assert not holding.busy, "no change is under way"
+            assert not holding.in_force, "nothing is in force"
+            assert not holding.receipt or holding.resource in left, "no receipt is open"
 
     # ------------------------------------------------------------ what failed
 
@@ -297,8 +331,12 @@ class Lives:
 
     def _never_made(self, life: Life, event: Failed) -> None:
         """A before-look, a snapshot or an act that failed: nothing is held."""
-        life.state = State.TARGET_GONE if event.target_gone else State.SKIPPED
-        self._release(life)
+        if not isinstance(event.command, Perform):
+            life.state = State.TARGET_GONE if event.target_gone else State.SKIPPED
+        elif event.target_gone:
+            self._target_gone(life, self._holding(life))
+        else:
+            self._gone(life, {})  # it may have been carried out: its receipt ends here
         self._give_up(f"{life.plan.id}: {event.reason}")
 
     def _make_failed(self, life: Life, event: Failed) -> None:

@@ -14,8 +14,9 @@ from pathlib import Path
 from harness.agent.effects import Resource, Snapshot, decode
 from harness.capabilities import HandsError
 from harness.errors import Refused, UsageError
+from harness.record.actor import actor, wall_time
 from harness.record.directory import RunDirectory
-from harness.record.journal import Journal, Step
+from harness.record.journal import Journal, Step, chain_of, is_held, salvaged
 from harness.record.plan import Plan, PlannedEffect
 from harness.run import state
 
@@ -43,11 +44,12 @@ class Recovery:
     says: str
     taken_back: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
+    running: bool = False
 
 
 def still_open(directory: RunDirectory) -> tuple[Open, ...]:
     """Receipts of the run that are not closed, the latest first."""
-    steps = directory.steps()
+    steps = salvaged(chain_of(directory.journal))
     begun = any(step.step in _BEGUN for step in steps)
     return open_in(steps, directory.plan()) if begun else ()
 
@@ -77,10 +79,21 @@ def _open(planned: PlannedEffect, begun: Step, receipt: Step) -> Open:
 def recover_run(directory: RunDirectory, alive: bool) -> Recovery:
     """Take back everything that is open. Never touches a run whose harness is still there."""
     run_id = directory.path.name
+    try:
+        return _recover(directory, run_id, alive or is_held(directory.journal))
+    except OSError as error:
+        left = f"{directory.path}: {error.strerror or error}"
+        return Recovery(run_id, "cannot be read or written: recover it as its owner", left=(left,))
+    except (KeyError, ValueError, TypeError, StopIteration):
+        left = f"{directory.journal}: its lines make no sense (harness audit {run_id})"
+        return Recovery(run_id, "its journal is damaged", left=(left,))
+
+
+def _recover(directory: RunDirectory, run_id: str, alive: bool) -> Recovery:
     if not (directory.path / "plan.json").exists():
         return Recovery(run_id, "has no plan: nothing was ever done")
     if alive:
-        return Recovery(run_id, "is running: `harness halt` or Ctrl-C ends it")
+        return Recovery(run_id, "is running: `harness halt` or Ctrl-C ends it", running=True)
     try:
         found = still_open(directory)
     except UsageError as error:
@@ -156,5 +169,5 @@ def _make_as_before(directory: RunDirectory, run_id: str, found: tuple[Open, ...
 def _note(directory: RunDirectory, found: tuple[Open, ...]) -> None:
     journal = Journal(directory.journal)
     for open_ in found:
-        journal.append("recovered", open_.effect)
+        journal.append("recovered", open_.effect, who=actor(), when=wall_time())
     journal.close()

@@ -1,7 +1,8 @@
 """What this machine knows about runs: an index, leases on targets, and the halt switch.
 
 Under `$XDG_STATE_HOME/harness` (by default ~/.local/state/harness). The index is a file a run;
-leases are `flock`s, so that a killed holder holds nothing; the halt switch is a file.
+leases are `flock`s, so that a killed holder holds nothing; the halt switch is a file. Time left is
+counted on the monotonic clock, which is one for all processes of a machine and is never set.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import psutil
 
 from harness.agent.effects import Processes, Resource
 from harness.errors import Refused
+from harness.substrates.attached.identity import start_of
 
 
 def home() -> Path:
@@ -31,7 +33,11 @@ def home() -> Path:
 
 @dataclass(frozen=True)
 class Entry:
-    """One run in the index. `pid` with `born` (its start, Unix seconds) identify the harness."""
+    """One run in the index. `pid` and `start` (clock ticks since boot) identify the harness.
+
+    `born` (Unix seconds) stands in for `start` where there is no /proc, and in entries of before:
+    it shifts when the clock of the machine is set.
+    """
 
     run_id: str
     name: str
@@ -39,9 +45,12 @@ class Entry:
     pid: int
     born: float
     substrate: str
+    start: int = 0
 
     @property
     def alive(self) -> bool:
+        if self.start:
+            return start_of(self.pid) == self.start
         try:
             process = psutil.Process(self.pid)
             same = abs(process.create_time() - self.born) < 1.0
@@ -56,7 +65,8 @@ def enter(run_id: str, name: str, directory: Path, substrate: str) -> Entry:
         if not Path(old.directory).exists():
             forget(old.run_id)
     born = psutil.Process().create_time()
-    entry = Entry(run_id, name, str(directory), os.getpid(), born, substrate)
+    pid = os.getpid()
+    entry = Entry(run_id, name, str(directory), pid, born, substrate, start_of(pid))
     _runs().joinpath(f"{run_id}.json").write_text(json.dumps(asdict(entry)))
     return entry
 
@@ -134,7 +144,8 @@ def _lock(key: str, run_id: str, name: str, lasts_s: float) -> int:
         os.close(fd)
         raise Refused(f"{key} is held by {_holder(path)}", hint="harness ps shows it") from None
     os.ftruncate(fd, 0)
-    holder = {"run": run_id, "name": name, "until": time.time() + lasts_s, "key": key}
+    holder = {"run": run_id, "name": name, "pid": os.getpid(), "start": start_of(os.getpid()),
+              "until": time.monotonic() + lasts_s, "key": key}  # fmt: skip
     os.pwrite(fd, json.dumps(holder).encode(), 0)
     return fd
 
@@ -142,7 +153,7 @@ def _lock(key: str, run_id: str, name: str, lasts_s: float) -> int:
 def _holder(path: Path) -> str:
     try:
         data = json.loads(path.read_text())
-        left = max(0.0, data["until"] - time.time())
-        return f"run {data['run']} ({data['name']}), {left:.0f} s left at most"
+        left = max(0.0, data["until"] - time.monotonic())
+        return f"run {data['run']} ({data['name']}, pid {data['pid']}), {left:.0f} s left at most"
     except (OSError, ValueError, KeyError):
         return "another run"

@@ -8,7 +8,7 @@ from harness.experiment.model import Objective
 from harness.load.recorder import Recorder
 from harness.load.recording import Flag, Outcome
 from harness.record.directory import Facts, RunDirectory
-from harness.record.journal import Step, _line
+from harness.record.journal import Step, encoded
 from harness.record.plan import LoadPlan, Plan, PlannedEffect
 from harness.record.witness import Witnessed
 
@@ -89,11 +89,11 @@ def look(end, witnessed):
 
 
 def write_journal(directory, steps):
-    chain = 0
-    with directory.journal.open("wb") as file:
-        for number, (second, name, effect, data) in enumerate(steps):
-            line, chain = _line(Step(number, EPOCH.mono(second), name, effect, data), chain)
-            file.write(line)
+    made = (
+        Step(number, EPOCH.mono(second), name, effect, data)
+        for number, (second, name, effect, data) in enumerate(steps)
+    )
+    directory.journal.write_bytes(encoded(made))
 
 
 def write_recording(path, failing):

@@ -246,11 +246,7 @@ def written(tmp_path, made, told, objectives, effects=(SLOW,), torn=b""):
     directory = RunDirectory(tmp_path)
     directory.write_plan(plan(objectives, effects))
     directory.write_facts(Facts(EPOCH, "", {}, {}))
-    chain = 0
-    with directory.journal.open("wb") as book:
-        for step in told:
-            line, chain = journal._line(step, chain)
-            book.write(line)
+    directory.journal.write_bytes(journal.encoded(told))
     for worker in (0, 1):
         _record(tmp_path, worker, made[worker::2], torn)
     return directory
