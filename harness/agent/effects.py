@@ -227,7 +227,8 @@ class Flow:
 class LinkSeen:
     """One probe interval (monotonic seconds) on a link, each direction where it can be seen.
 
-    `peers` are the addresses at the other end of the probes."""
+    `peers` are the addresses at the other end of the probes; `outside`: in their name, but only
+    at the far end of the host's own cable, so that nothing on their links was on the way."""
 
     begin: float
     end: float
@@ -235,6 +236,7 @@ class LinkSeen:
     forth: Union[Flow, None] = None
     back: Union[Flow, None] = None
     round_trip: Union[Flow, None] = None
+    outside: bool = False
 
 
 @dataclass(frozen=True)

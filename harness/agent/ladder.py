@@ -11,13 +11,25 @@ that live as long as the agent, so that children tied to their parent thread (PD
 from __future__ import annotations
 
 import importlib
-from typing import Any, Dict, Optional, Protocol, Tuple, Type
+from typing import Any, Dict, List, Optional, Protocol, Tuple, Type
 
-from harness.agent.effects import Edge, Exercised, InForce, Link, Processes, Seen, Snapshot
+from harness.agent.effects import (
+    Edge,
+    Effect,
+    Exercised,
+    InForce,
+    Link,
+    Processes,
+    Seen,
+    Snapshot,
+)
 from harness.agent.protocol import Failed
 
 LADDER: Dict[Type[Any], Tuple[str, ...]] = {
-    Link: ("harness.mechanisms.wire:Wire",),
+    Link: (
+        "harness.mechanisms.wire:Wire",  # where we own the cable
+        "harness.mechanisms.tapnetem:TapNetem",
+    ),
     Processes: ("harness.mechanisms.signals:Signals",),
     Edge: ("harness.mechanisms.proxy:Proxy",),
 }
@@ -29,8 +41,9 @@ class Mechanism(Protocol):
 
     name: str
 
-    def works(self) -> str:
-        """Why it does not work here, or empty."""
+    def works(self, resource: Any = None, effects: Tuple[Effect, ...] = ()) -> str:
+        """Why it does not work here, for that resource and those effects where they are given; or
+        empty. Called often."""
         ...
 
     def snapshot(self, resource: Any) -> Snapshot: ...
@@ -48,17 +61,18 @@ class Ladder:
     def __init__(self, rungs: Dict[Type[Any], Tuple[str, ...]]) -> None:
         self._rungs = rungs
         self._made: Dict[str, Mechanism] = {}
+        self._chosen: Dict[Any, Mechanism] = {}
 
-    def choose(self, resource: Any) -> Mechanism:
-        """The first that works; raises `Failed` with the reasons of all when none does."""
-        reasons = []
-        for place in self._rungs.get(type(resource), ()):
-            reason, mechanism = self._try(place)
-            if mechanism is not None and not reason:
-                return mechanism
-            reasons.append("{}: {}".format(place.rpartition(".")[2], reason))
-        kind = type(resource).__name__.lower()
-        raise Failed(f"nothing here can change a {kind} ({'; '.join(reasons)})")
+    def choose(self, resource: Any, effects: Tuple[Effect, ...] = ()) -> Mechanism:
+        """The first that works for all these effects, and from then on the same for that resource;
+        raises `Failed` with the reasons of all when none does."""
+        if resource not in self._chosen:
+            found, reasons = self._first(type(resource), resource, effects)
+            if found is None:
+                kind = type(resource).__name__.lower()
+                raise Failed(f"nothing here can change a {kind} ({reasons})")
+            self._chosen[resource] = found
+        return self._chosen[resource]
 
     def named(self, resource: Any, name: str) -> Mechanism:
         """The mechanism that took a snapshot: it takes back, whatever else would work now."""
@@ -70,18 +84,28 @@ class Ladder:
 
     def working(self) -> Dict[str, str]:
         """For each kind of resource the name of its mechanism, or why there is none."""
-        answers = {}
-        for kind, places in self._rungs.items():
-            tried = [self._try(place) for place in places]
-            good = [m.name for reason, m in tried if m is not None and not reason]
-            answers[kind.__name__] = good[0] if good else "; ".join(reason for reason, _ in tried)
-        return answers
+        tried = {kind.__name__: self._first(kind) for kind in self._rungs}
+        return {kind: found.name if found else why for kind, (found, why) in tried.items()}
 
-    def _try(self, place: str) -> Tuple[str, Optional[Mechanism]]:
+    def _first(
+        self, kind: Type[Any], resource: Any = None, effects: Tuple[Effect, ...] = ()
+    ) -> Tuple[Optional[Mechanism], str]:
+        """And why those before it do not work."""
+        reasons: List[str] = []
+        for place in self._rungs.get(kind, ()):
+            reason, mechanism = self._try(place, resource, effects)
+            if mechanism is not None and not reason:
+                return mechanism, "; ".join(reasons)
+            reasons.append("{}: {}".format(place.rpartition(".")[2].partition(":")[0], reason))
+        return None, "; ".join(reasons)
+
+    def _try(
+        self, place: str, resource: Any = None, effects: Tuple[Effect, ...] = ()
+    ) -> Tuple[str, Optional[Mechanism]]:
         try:
             if place not in self._made:
                 module, _, name = place.partition(":")
                 self._made[place] = getattr(importlib.import_module(module), name)()
-            return self._made[place].works(), self._made[place]
+            return self._made[place].works(resource, effects), self._made[place]
         except (ImportError, AttributeError, OSError) as error:
             return f"{type(error).__name__}: {error}", None

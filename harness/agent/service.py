@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Tuple
 
-from harness.agent.effects import Act, Exercised, InForce, Resource, Seen, Snapshot
+from harness.agent.effects import Act, Effect, Exercised, InForce, Resource, Seen, Snapshot
 from harness.agent.ladder import Ladder, Mechanism
 from harness.agent.protocol import VERSION, Failed, Request
 from harness.agent.trust import Receipt, Trustee
@@ -89,8 +89,8 @@ class Service:
             "monotonic": time.monotonic(),
         }  # fmt: skip
 
-    def _mechanism(self, resource: Resource) -> str:
-        return self._ladder.choose(self._place(resource)).name
+    def _mechanism(self, resource: Resource, effects: Tuple[Effect, ...] = ()) -> str:
+        return self._ladder.choose(self._place(resource), effects).name
 
     def _snapshot(self, resource: Resource) -> Snapshot:
         place = self._place(resource)

@@ -21,7 +21,6 @@ SHUT, OPEN = 0, 3
 _GETLINK, _SETLINK = 18, 19
 _ACK, _DUMP, _NESTED = 0x4, 0x300, 0x8000
 _IFNAME, _MASTER, _PROTINFO, _LINKINFO = 3, 10, 12, 18
-_IFF_NOARP = 0x80
 _LINK = "=BxHiII"
 _OPERSTATE, _UP = 16, b"\x06"
 _CARRIES_S = 3.0
@@ -47,10 +46,6 @@ class Bridge(Netlink):
     def set_state(self, port: str, state: int) -> None:
         """Open or shut it; shut, the bridge forgets whom it had seen behind it."""
         self._set_state(self.index(port), state, port)
-
-    def answer_no_arp(self, device: str) -> None:
-        """Our own end of a cable must not answer for addresses of this namespace."""
-        self._set(device, b"", "no ARP", flags=_IFF_NOARP, change=_IFF_NOARP)
 
     def state(self, port: str) -> Optional[int]:
         """None when it is no port of a bridge."""

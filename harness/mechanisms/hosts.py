@@ -12,16 +12,18 @@ from harness.mechanisms.netlink import Netlink
 
 @dataclass(frozen=True)
 class Host:
-    """`mac` is that of `device`, the network card which has the address."""
+    """`mac` is that of `device`, the network card which has the address. `outside`: the device is
+    the other end of somebody's cable, and only hears what the cable carries."""
 
     name: str
     netns: str
     address: str
     device: str
     mac: bytes
+    outside: bool = False
 
 
-_known: Dict[Tuple[str, Optional[int]], Host] = {}
+_known: Dict[Tuple[str, Optional[int], str], Host] = {}
 
 
 def hosts_beside(netns: str) -> Tuple[Host, ...]:
@@ -30,12 +32,13 @@ def hosts_beside(netns: str) -> Tuple[Host, ...]:
     return tuple(host for host in found if host is not None)
 
 
-def host_at(netns: str) -> Optional[Host]:
-    """The host of that namespace, None where there is none."""
-    key = (netns, identity(netns))
+def host_at(netns: str, address: str = "") -> Optional[Host]:
+    """The host of that namespace with its card of that address, or its first; None where there is
+    none."""
+    key = (netns, identity(netns), address)
     if key not in _known:
         try:
-            found = inside(netns, lambda: _host(netns))
+            found = inside(netns, lambda: _host(netns, address))
         except OSError:
             return None
         if found is None:
@@ -44,12 +47,13 @@ def host_at(netns: str) -> Optional[Host]:
     return _known[key]
 
 
-def _host(netns: str) -> Optional[Host]:
+def _host(netns: str, wanted: str) -> Optional[Host]:
     with Netlink() as net:
         cards = {device.index: device for device in net.devices() if device.name != "lo"}
-        for address in net.addresses():
-            card = cards.get(address.index)
-            if card is not None:
-                mac = bytes.fromhex(card.mac.replace(":", ""))
-                return Host(Path(netns).name, netns, address.address, card.name, mac)
+        found = [each for each in net.addresses() if each.index in cards]
+    found.sort(key=lambda each: each.address != wanted)
+    for address in found[:1]:
+        card = cards[address.index]
+        mac = bytes.fromhex(card.mac.replace(":", ""))
+        return Host(Path(netns).name, netns, address.address, card.name, mac)
     return None

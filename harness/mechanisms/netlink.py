@@ -11,25 +11,30 @@ from __future__ import annotations
 import os
 import socket
 import struct
+import sys
 from dataclasses import dataclass
 from typing import Iterator, List, Optional, Tuple
 
 _NETLINK_ROUTE = 0
 _NEWLINK, _DELLINK, _GETLINK, _NEWADDR, _GETADDR = 16, 17, 18, 20, 22
+_NEWNSID, _GETNSID, _NETNSA_NSID, _NETNSA_FD = 88, 90, 1, 3
 _REQUEST, _ACK, _DUMP, _EXCL, _CREATE = 0x1, 0x4, 0x300, 0x200, 0x400
 _ERROR, _DONE = 2, 3
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_MASTER = 1, 3, 4, 5, 10
-_IFLA_LINKINFO, _IFLA_NET_NS_FD = 18, 28
+_IFLA_TXQLEN, _IFLA_LINKINFO, _IFLA_NET_NS_FD, _IFLA_LINK_NETNSID = 13, 18, 28, 37
 _INFO_KIND, _INFO_DATA, _VETH_PEER = 1, 2, 1
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
-_IFF_UP = 1
+_IFF_UP, _IFF_NOARP = 0x1, 0x80
 _HEADER, _LINK, _ADDR, _ATTR = "=IHHII", "=BxHiII", "=BBBBi", "=HH"
 _TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True)
 class Device:
-    """A network device; `master` is the index of the bridge that it is a port of, or 0."""
+    """A network device; `master` is the index of the bridge that it is a port of, or 0.
+
+    `peer` is the index of a cable's other end, in the namespace that is known here by the number
+    `peer_netns` (-1: in this one)."""
 
     index: int
     name: str
@@ -38,6 +43,7 @@ class Device:
     master: int
     peer: int
     mtu: int
+    peer_netns: int = -1
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,13 @@ class Netlink:
     def set_mtu(self, name: str, mtu: int) -> None:
         self._set(name, _attr(_IFLA_MTU, struct.pack("=I", mtu)), f"mtu {mtu}")
 
+    def set_queue(self, name: str, packets: int) -> None:
+        self._set(name, _attr(_IFLA_TXQLEN, struct.pack("=I", packets)), f"queue of {packets}")
+
+    def quiet(self, name: str) -> None:
+        """A card of ours that answers for no address of this namespace."""
+        self._set(name, b"", "no ARP", flags=_IFF_NOARP, change=_IFF_NOARP)
+
     def rename(self, name: str, new: str) -> None:
         """Only while it is down."""
         self._set(name, _attr(_IFLA_IFNAME, new.encode() + b"\0"), f"rename to {new}")
@@ -132,6 +145,16 @@ class Netlink:
         body = struct.pack(_ADDR, socket.AF_INET, 0, 0, 0, 0)
         answers = self._ask(_GETADDR, _DUMP, body, "list addresses")
         return tuple(_address(body) for kind, body in answers if kind == _NEWADDR)
+
+    def number_of(self, netns: int) -> int:
+        """The number by which this namespace knows the one of that descriptor; -1 when it does
+        not."""
+        body = bytes(4) + _attr(_NETNSA_FD, struct.pack("=i", netns))
+        for kind, answer in self._ask(_GETNSID, _ACK, body, "number of a namespace"):
+            if kind == _NEWNSID:
+                found = dict(_attributes(answer, 4))
+                return int(struct.unpack("=i", found[_NETNSA_NSID])[0])
+        return -1
 
     # ------------------------------------------------------------ messages
 
@@ -204,6 +227,7 @@ def _attributes(data: bytes, at: int) -> Iterator[Tuple[int, bytes]]:
 def _device(body: bytes) -> Device:
     _family, _kind, index, flags, _change = struct.unpack_from(_LINK, body)
     found = dict(_attributes(body, 16))
+    there = found.get(_IFLA_LINK_NETNSID, b"")
     return Device(
         index=index,
         name=found[_IFLA_IFNAME].rstrip(b"\0").decode(),
@@ -212,6 +236,7 @@ def _device(body: bytes) -> Device:
         master=_number(found.get(_IFLA_MASTER)),
         peer=_number(found.get(_IFLA_LINK)),
         mtu=_number(found.get(_IFLA_MTU)),
+        peer_netns=int.from_bytes(there, sys.byteorder, signed=True) if there else -1,
     )
 
 

@@ -97,7 +97,8 @@ def measure_rate(ways: List[Burst], profile: LinkProfile, for_s: float, peer: Ho
         time.sleep(max(0.0, begin + turn * for_s / _BURSTS - time.monotonic()))
         for way in ways:
             way.fire(frames, size, wait_s=2 * frames * size * 8 / profile.rate.peak + _GRACE_S)
-    return LinkSeen(begin, time.monotonic(), (peer.address,), ways[0].flow(), ways[1].flow())
+    forth, back = (way.flow() for way in ways)
+    return LinkSeen(begin, time.monotonic(), (peer.address,), forth, back, outside=peer.outside)
 
 
 def burst_of(rate: float) -> Tuple[int, int]:

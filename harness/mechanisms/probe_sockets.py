@@ -11,10 +11,11 @@ from typing import Iterator, List, NamedTuple, Tuple
 from harness.agent.effects import PROBE_PORTS
 from harness.mechanisms.hosts import Host
 from harness.mechanisms.namespaces import inside
-from harness.mechanisms.packets import ICMP, TCP
+from harness.mechanisms.packets import ETHERNET, ICMP, TCP
 from harness.mechanisms.probe_packets import MARK
 
-_ETH_P_IP = 0x0800
+_ETH_P_IP, _ETH_P_ALL = 0x0800, 3
+_SOL_PACKET, _IGNORE_OUTGOING = 263, 23
 _SO_ATTACH_FILTER, _SO_TIMESTAMPNS = 26, 35
 _SNAP = 2048
 _BUFFER = 4 << 20
@@ -39,11 +40,14 @@ class Arrival(NamedTuple):
 
 
 def open_at(host: Host, everything: bool = False) -> socket.socket:
-    """On the host's network card; hears probes only, or `everything` that is IPv4."""
-    return inside(host.netns, lambda: _open(host.device, everything))
+    """On the host's network card; hears probes only, or `everything` that is IPv4.
+
+    At a host it hears what has passed all effects of the card, as its applications do; outside,
+    what the cable carries, before the card's own bridge or programs take it."""
+    return inside(host.netns, lambda: _open(host, everything))
 
 
-def _open(device: str, everything: bool) -> socket.socket:
+def _open(host: Host, everything: bool) -> socket.socket:
     found = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)  # deaf until it is bound
     if not everything:
         program = b"".join(struct.pack("=HBBI", *instruction) for instruction in _ONLY_PROBES)
@@ -53,7 +57,9 @@ def _open(device: str, everything: bool) -> socket.socket:
     found.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
     for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
         found.setsockopt(socket.SOL_SOCKET, option, _BUFFER)
-    found.bind((device, _ETH_P_IP))
+    if host.outside:
+        found.setsockopt(_SOL_PACKET, _IGNORE_OUTGOING, 1)
+    found.bind((host.device, _ETH_P_ALL if host.outside else _ETH_P_IP))
     found.setblocking(False)
     return found
 
@@ -65,7 +71,14 @@ def arrivals(heard: socket.socket, most: int = 256) -> Iterator[Arrival]:
             frame, extra, _flags, _from = heard.recvmsg(_SNAP, 64)
         except OSError:  # nothing more, or the host is gone
             return
-        yield Arrival(_monotonic(extra), len(frame), frame)
+        yield Arrival(_monotonic(extra), _size(frame), frame)
+
+
+def _size(frame: bytes) -> int:
+    """Its true size where only the beginning was kept: as its IP header has it."""
+    if len(frame) < _SNAP:
+        return len(frame)
+    return max(len(frame), ETHERNET + int.from_bytes(frame[16:18], "big"))
 
 
 def _monotonic(extra: List[Tuple[int, int, bytes]]) -> float:

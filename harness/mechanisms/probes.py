@@ -1,9 +1,9 @@
 """The witness of link faults: probes of our own, sent and caught at both ends.
 
-Both ends are in our world and on one clock, so each direction is seen for itself: what was late,
-lost, doubled, overtaken, damaged, refused, and how fast a short burst came through. One look goes
-to one peer and the next look to another, so that what is true of one peer only shows. Caveat: a
-burst that measures a rate fills the link's queue for some tens of milliseconds.
+Both ends are within our reach and on one clock, so each direction is seen for itself: what was
+late, lost, doubled, overtaken, damaged, refused, and how fast a short burst came through. One look
+goes to one peer and the next look to another, so that what is true of one peer only shows. Caveat:
+a burst that measures a rate fills the link's queue for some tens of milliseconds.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ import select
 import socket
 import time
 from dataclasses import dataclass, field
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple, TypeVar
 
-from harness.agent.effects import Flow, Link, LinkProfile, LinkSeen
+from harness.agent.effects import Flow, InForce, Link, LinkProfile, LinkSeen
 from harness.agent.protocol import Failed, TargetGone
+from harness.mechanisms.cables import far_end, stand_ins
 from harness.mechanisms.filters import probe_for
 from harness.mechanisms.hosts import Host, host_at, hosts_beside
 from harness.mechanisms.probe_bursts import Burst, measure_rate
@@ -29,6 +30,7 @@ _PACE, _PACE_OF_SHARES = 100, 200
 _MOST_PEERS = 2
 _GRACE_S = 0.15
 _LONGEST_WAIT_S = 5.0
+_T = TypeVar("_T")
 _FIRST = "client"  #: where the load lives: the peer that is looked from first
 
 
@@ -44,11 +46,7 @@ class Prober:
     ) -> LinkSeen:
         """Probe for that long; stragglers are waited for, `slowest_s` after the last was sent."""
         profile = profile or LinkProfile()
-        host = host_at(link.netns)
-        if host is None:
-            raise TargetGone(f"{link.target}: its network is gone")
-        others = tuple(h for h in hosts_beside(link.netns) if h.address != host.address)
-        peer = self._peer(link, profile, others)
+        host, peer, others = self._ends(link, profile)
         with contextlib.ExitStack() as stack:
             look = next(self._looks)
             if profile.rate is not None:
@@ -64,13 +62,42 @@ class Prober:
             ]
             return _paced(paced, _pace(profile), for_s, min(slowest_s, _LONGEST_WAIT_S), peer)
 
-    def _peer(self, link: Link, profile: LinkProfile, others: Tuple[Host, ...]) -> Host:
-        named = [host for host in others if host.address in profile.peers]
-        found = named or sorted(others, key=lambda host: (host.name != _FIRST, host.name))
+    def _ends(self, link: Link, profile: LinkProfile) -> Tuple[Host, Host, Tuple[Host, ...]]:
+        """The host, the peer of this look, and who else may get what the host sends."""
+        host = host_at(link.netns, link.address)
+        if host is None:
+            raise TargetGone(f"{link.target}: its network is gone")
+        if not link.port:
+            return host, self._outside(link, profile, host), ()
+        others = tuple(h for h in hosts_beside(link.netns) if h.address != host.address)
+        named = [each for each in others if each.address in profile.peers]
+        found = named or sorted(others, key=lambda each: (each.name != _FIRST, each.name))
         if not found or (profile.peers and not named):
             raise Failed(f"{link.target}: nobody at the other end to look from")
+        return host, self._in_turn(link, found), others
+
+    def _outside(self, link: Link, profile: LinkProfile, host: Host) -> Host:
+        """Where no cable of ours is known: its other end, in the name of a peer."""
+        peer = self._in_turn(link, profile.peers or stand_ins(host.address))
+        found = far_end(host, peer)
+        if found is None:
+            raise Failed(
+                f"{link.target}: the other end of {host.device} cannot be found from here, so "
+                "nobody could see what is done to it"
+            )
+        return found
+
+    def _in_turn(self, link: Link, among: Sequence[_T]) -> _T:
         turns = self._turns.setdefault(link, itertools.count())
-        return found[next(turns) % min(len(found), _MOST_PEERS)]
+        return among[next(turns) % min(len(among), _MOST_PEERS)]
+
+
+def slowest(effects: Tuple[InForce, ...]) -> float:
+    """The longest that these hold a packet, in seconds."""
+    profiles = [e.effect for e in effects if isinstance(e.effect, LinkProfile)]
+    delays = sum(p.delay.peak + p.jitter for p in profiles if p.delay is not None)
+    queues = sum(0.2 for p in profiles if p.rate is not None)
+    return delays + queues + sum(p.hold for p in profiles)
 
 
 def _pace(profile: LinkProfile) -> float:
@@ -163,7 +190,9 @@ def _paced(ways: List[Way], pace: float, for_s: float, slowest_s: float, peer: H
             break
         _listen(ways, max(0.0, due - now))
     last = max(ways[0].sent.values())
-    return LinkSeen(begin, last, (peer.address,), ways[0].flow(), ways[1].flow())
+    return LinkSeen(
+        begin, last, (peer.address,), ways[0].flow(), ways[1].flow(), outside=peer.outside
+    )
 
 
 def _listen(ways: Sequence[Way], timeout: float) -> None:

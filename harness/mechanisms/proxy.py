@@ -59,7 +59,7 @@ class Proxy:
         self._turn = threading.Lock()
         self._refusal: Optional[str] = None
 
-    def works(self) -> str:
+    def works(self, edge: Optional[Edge] = None, effects: Tuple[Effect, ...] = ()) -> str:
         """Why it does not work here, or nothing."""
         if self._refusal is None:
             self._refusal = _refusal()

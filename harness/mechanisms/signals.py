@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from dataclasses import dataclass
-from typing import Dict, Set, Tuple, Union
+from typing import Dict, Optional, Set, Tuple, Union
 
 from harness.agent.effects import (
     Act,
@@ -55,7 +55,7 @@ class Signals:
         self._killed: Dict[Processes, Tuple[Process, ...]] = {}
         self._heard: Dict[Processes, Callers] = {}
 
-    def works(self) -> str:
+    def works(self, target: Optional[Processes] = None, effects: Tuple[Effect, ...] = ()) -> str:
         """Why it does not work here, or nothing."""
         if hasattr(signal, "pidfd_send_signal"):
             return ""

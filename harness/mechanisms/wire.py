@@ -9,28 +9,28 @@ so a link under a fault carries about 100,000 a second at most.
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import socket
-import subprocess
-import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, Optional, Tuple
 
-import harness
-from harness.agent.effects import Exercised, InForce, Link, LinkProfile, LinkSeen, Snapshot, encode
+from harness.agent.effects import (
+    Effect,
+    Exercised,
+    InForce,
+    Link,
+    LinkProfile,
+    LinkSeen,
+    Snapshot,
+    encode,
+)
 from harness.agent.protocol import Failed, TargetGone
 from harness.mechanisms.bridge import OPEN, SHUT, Bridge
 from harness.mechanisms.hosts import host_at
 from harness.mechanisms.namespaces import offloads_off
-from harness.mechanisms.probes import Prober
-
-_ANSWER_S = 2.0
-_START_S = 10.0
-_END_S = 1.0
-_LARGEST = 1 << 16
+from harness.mechanisms.probes import Prober, slowest
+from harness.mechanisms.relay_process import RelayProcess
 
 
 class Wire:
@@ -44,7 +44,9 @@ class Wire:
         self._guard = threading.Lock()
         self._prober = Prober()
 
-    def works(self) -> str:
+    def works(self, link: Optional[Link] = None, effects: Tuple[Effect, ...] = ()) -> str:
+        if link is not None and not link.port:
+            return "no cable of ours"
         try:
             socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0).close()
         except OSError as error:
@@ -103,7 +105,7 @@ class Wire:
             if net.device(stub) is not None:
                 net.delete(stub)  # of a make that was killed halfway
             add_stub(net, stub, inner, snapshot.settings["master"])
-            relay = splice.relay = RelayProcess(link.port, inner, host.mac)
+            relay = splice.relay = RelayProcess("wire_relay", link.port, inner, mac=host.mac)
             relay.tell({"effects": encode(effects)})
             both = net.swap(opens=stub, shuts=link.port)
             relay.tell({"forget_before": both})
@@ -154,65 +156,6 @@ class _Splice:
     slowest_s: float = 0.0
 
 
-class RelayProcess:
-    """A running relay and the line to it."""
-
-    def __init__(self, port: str, inner: str, mac: bytes) -> None:
-        self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._lock = threading.Lock()
-        root = str(Path(harness.__file__).parent.parent)
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-S", "-m", "harness.mechanisms.wire_relay",
-                 port, inner, str(theirs.fileno()), mac.hex()],
-                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": root},
-            )  # fmt: skip
-        self._line.settimeout(_START_S)
-        try:
-            self._hear()
-        except Failed:
-            self.end()
-            raise
-        self._line.settimeout(_ANSWER_S)
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    @property
-    def alive(self) -> bool:
-        return self._process.poll() is None
-
-    def tell(self, message: Dict[str, Any]) -> Dict[str, Any]:
-        """Its counts; raises `Failed` when it does not answer."""
-        with self._lock:
-            try:
-                self._line.send(json.dumps(message).encode())
-            except OSError as error:
-                raise Failed(f"the relay is gone: {error.strerror}") from None
-            return self._hear()
-
-    def wait(self) -> None:
-        self._process.wait()
-
-    def end(self) -> None:
-        self._process.kill()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_END_S)
-        self._line.close()
-
-    def _hear(self) -> Dict[str, Any]:
-        try:
-            packet = self._line.recv(_LARGEST)
-        except OSError as error:
-            raise Failed(f"the relay does not answer: {error}") from None
-        if not packet:
-            raise Failed("the relay has died")
-        answer: Dict[str, Any] = json.loads(packet)
-        return answer
-
-
 # ---------------------------------------------------------------- the bridge
 
 
@@ -246,7 +189,7 @@ def add_stub(net: Bridge, stub: str, inner: str, master: str) -> None:
         quiet = Path(f"/proc/sys/net/ipv6/conf/{device}/disable_ipv6")
         with contextlib.suppress(OSError):  # or it greets its neighbours once, in IPv6
             quiet.write_text("1")
-    net.answer_no_arp(inner)
+    net.quiet(inner)
     net.set_master(stub, master)
     net.up(stub)
     net.up(inner)
@@ -259,9 +202,9 @@ def hand_over(link: Link, relay: RelayProcess, snapshot: Snapshot) -> None:
     """From the relay to the port, so that every frame on its way finds one of the two."""
     with Bridge() as net:
         net.set_state(link.port, int(snapshot.settings["state"]))
-        relay.tell({"close": "host"})
+        relay.tell({"close": "forth"})
         net.set_state(stubs(link)[0], SHUT)
-        relay.tell({"close": "bridge"})
+        relay.tell({"close": "back"})
 
 
 def put_back(link: Link, snapshot: Snapshot) -> None:
@@ -276,11 +219,3 @@ def put_back(link: Link, snapshot: Snapshot) -> None:
             net.set_state(link.port, state)
         if left:
             net.delete(stub)
-
-
-def slowest(effects: Tuple[InForce, ...]) -> float:
-    """The longest that these hold a packet, in seconds."""
-    profiles = [e.effect for e in effects if isinstance(e.effect, LinkProfile)]
-    delays = sum(p.delay.peak + p.jitter for p in profiles if p.delay is not None)
-    queues = sum(0.2 for p in profiles if p.rate is not None)
-    return delays + queues + sum(p.hold for p in profiles)

@@ -2,7 +2,8 @@
 
 `@in_world("client", "server")` runs a test as PID 1 of new user, mount, pid and network namespaces,
 so that whatever it starts or leaves ends with it. It needs no privilege; where user namespaces are
-refused the test is skipped with the reason.
+refused the test is skipped with the reason. `as_root=True` keeps the user namespace, for what the
+kernel gives to real root alone.
 """
 
 from __future__ import annotations
@@ -90,11 +91,15 @@ class Echo:
                 connection.sendall(data)
 
 
-def in_world(*hosts: str) -> Callable[[Callable[[SmallWorld], None]], Callable[[], None]]:
+def in_world(
+    *hosts: str, as_root: bool = False
+) -> Callable[[Callable[[SmallWorld], None]], Callable[[], None]]:
     def decorate(test: Callable[[SmallWorld], None]) -> Callable[[], None]:
         @functools.wraps(test)
         def run() -> None:
-            said = _in_child(lambda: test(_build(hosts)))
+            if as_root and os.getuid():
+                pytest.skip("not root")
+            said = _in_child(lambda: test(_build(hosts)), as_root)
             if said.startswith("refused"):
                 pytest.skip(f"user namespaces: {said}")
             if said:
@@ -106,13 +111,13 @@ def in_world(*hosts: str) -> Callable[[Callable[[SmallWorld], None]], Callable[[
     return decorate
 
 
-def _in_child(function: Callable[[], None]) -> str:
+def _in_child(function: Callable[[], None], as_root: bool) -> str:
     """What went wrong in there, or nothing."""
     ours, theirs = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(ours)
-        _stage(theirs, function)
+        _stage(theirs, function, as_root)
     os.close(theirs)
     with os.fdopen(ours) as heard:
         said = heard.read()
@@ -120,15 +125,14 @@ def _in_child(function: Callable[[], None]) -> str:
     return said or (f"the world ended with {status}" if status else "")
 
 
-def _stage(said: int, function: Callable[[], None]) -> None:
+def _stage(said: int, function: Callable[[], None], as_root: bool) -> None:
     status = 1
     try:
-        uid, gid = os.getuid(), os.getgid()
         ns.die_with_parent(signal.SIGKILL)
-        ns.unshare(_KINDS)
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
-        Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
+        if as_root:
+            ns.unshare(_KINDS & ~ns.NEW_USER)
+        else:
+            _unshare_as_anybody()
     except OSError as error:
         os.write(said, f"refused: {error}".encode())
         os._exit(0)
@@ -147,6 +151,14 @@ def _stage(said: int, function: Callable[[], None]) -> None:
         os.write(said, traceback.format_exc().encode())
     sys.stdout.flush()
     os._exit(status)
+
+
+def _unshare_as_anybody() -> None:
+    uid, gid = os.getuid(), os.getgid()
+    ns.unshare(_KINDS)
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
+    Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
 
 
 def _build(hosts: tuple[str, ...]) -> SmallWorld:

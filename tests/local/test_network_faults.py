@@ -1,25 +1,25 @@
-"""Every network fault, made by the wire and judged by its witness: honestly, and sabotaged."""
+"""Every network fault, made by each rung and judged by its witness: honestly, and sabotaged."""
 
 from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from small_world import SmallWorld, in_world
-from wired import honest_cables, link_of
+from rungs import RUNGS, Rung
+from small_world import SmallWorld
+from wired import honest_cables
 
 from harness.agent.effects import Curve, InForce, Link, LinkProfile
 from harness.faults import registry
 from harness.faults.fault import Held, Look
 from harness.faults.network._link import LinkFault
-from harness.mechanisms.wire import Wire
 from harness.record.witness import Witnessed
 
-HOSTS = ("client", "a", "b")
 LOOK_S = 0.6
+FIRST = "wire"
 #: About 120 probes a look. Half of 30 % passes for it once in 10^13 with so many.
 MANY = 8
 MEASURED = ("network.latency", "network.bandwidth")  # not drawn: few probes tell
@@ -56,40 +56,41 @@ class Tried:
     """A fault held for some looks, with what it made, and others in force all along."""
 
     world: SmallWorld
+    rung: Rung
     fault: LinkFault
     looks: int = 2
     others: tuple[tuple[Link, LinkProfile], ...] = ()
 
     def __post_init__(self) -> None:
         honest_cables(self.world)
-        self.link = link_of(self.world, "a")
-        self.wire = Wire()
+        self.link = self.rung.link(self.world, "a")
+        self.mechanism = self.rung.mechanism()
         self.after = ""
 
     def judged(self, made: LinkProfile) -> tuple[Witnessed, ...]:
         """`made` is what is really done, in place of what the fault asks for."""
         links = dict.fromkeys((self.link, *(link for link, _ in self.others)))
-        snapshots = {link: self.wire.snapshot(link) for link in links}
+        snapshots = {link: self.mechanism.snapshot(link) for link in links}
         others = tuple(
             (link, InForce(f"other-{n}", profile, time.monotonic()))
             for n, (link, profile) in enumerate(self.others)
         )
         for link in links:
-            self.wire.make(link, snapshots[link], of(link, others))
+            self.mechanism.make(link, snapshots[link], of(link, others))
         before = self._look(others)
         since = time.monotonic()
         mine = InForce("mine", made, since)
-        self.wire.make(self.link, snapshots[self.link], (*of(self.link, others), mine))
+        self.mechanism.make(self.link, snapshots[self.link], (*of(self.link, others), mine))
         looks = tuple(self._look(others) for _ in range(self.looks))
         held = Held(self.link, before, looks, since)
-        self.wire.make(self.link, snapshots[self.link], of(self.link, others))
+        self.mechanism.make(self.link, snapshots[self.link], of(self.link, others))
         self.after = self.fault.gone(held, self._look(others))
         for link in links:
-            self.wire.make(link, snapshots[link], ())
+            self.mechanism.make(link, snapshots[link], ())
         return self.fault.judge(held)
 
     def _look(self, others: tuple[tuple[Link, InForce], ...]) -> Look:
-        seen = self.wire.measure(self.link, self.fault.effect(), LOOK_S)
+        seen = self.mechanism.measure(self.link, self.fault.effect(), LOOK_S)
         return Look(seen, others)
 
 
@@ -97,43 +98,47 @@ def of(link: Link, effects: tuple[tuple[Link, InForce], ...]) -> tuple[InForce, 
     return tuple(effect for on, effect in effects if on == link)
 
 
-def run(check: Callable[[SmallWorld], None]) -> None:
-    in_world(*HOSTS)(check)()
+def on_rungs(*few: str, first: Iterable[str] = FAULTS) -> pytest.MarkDecorator:
+    """The first rung with all these faults; judging is the same for all, so the others with few."""
+    cases = [(name, kind) for name in RUNGS for kind in (few if name != FIRST else first)]
+    return pytest.mark.parametrize(
+        ("rung", "kind"), [pytest.param(RUNGS[n], kind, id=f"{n}-{kind}") for n, kind in cases]
+    )
 
 
-@pytest.mark.parametrize("kind", FAULTS)
+@on_rungs(*FAULTS)
 @pytest.mark.parametrize("cases", [FAULTS, SIMILAR], ids=["plain", "otherwise"])
 def test_an_honest_fault_is_confirmed_and_seen_gone(
-    kind: str, cases: dict[str, dict[str, Any]]
+    rung: Rung, kind: str, cases: dict[str, dict[str, Any]]
 ) -> None:
     def check(world: SmallWorld) -> None:
-        tried = Tried(world, fault_of(kind, cases[kind]))
+        tried = Tried(world, rung, fault_of(kind, cases[kind]))
         judged = tried.judged(tried.fault.effect())
         assert judged
         assert all(each.confirmed is not False for each in judged), judged
         assert tried.after == ""
 
-    run(check)
+    rung.run(check)
 
 
-@pytest.mark.parametrize("kind", FAULTS)
-def test_doing_nothing_is_not_confirmed(kind: str) -> None:
+@on_rungs("network.loss")
+def test_doing_nothing_is_not_confirmed(rung: Rung, kind: str) -> None:
     def check(world: SmallWorld) -> None:
-        tried = Tried(world, fault_of(kind, FAULTS[kind]), looks=1)
+        tried = Tried(world, rung, fault_of(kind, FAULTS[kind]), looks=1)
         assert any(each.confirmed is False for each in tried.judged(LinkProfile()))
 
-    run(check)
+    rung.run(check)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in FAULTS if kind != "network.partition"])
-def test_half_the_strength_is_not_confirmed(kind: str) -> None:
+@on_rungs(*MEASURED, first=[kind for kind in FAULTS if kind != "network.partition"])
+def test_half_the_strength_is_not_confirmed(rung: Rung, kind: str) -> None:
     def check(world: SmallWorld) -> None:
         looks = 2 if kind in MEASURED else MANY
-        tried = Tried(world, fault_of(kind, FAULTS[kind]), looks)
+        tried = Tried(world, rung, fault_of(kind, FAULTS[kind]), looks)
         judged = tried.judged(halved(tried.fault.effect()))
         assert any(each.confirmed is False for each in judged), judged
 
-    run(check)
+    rung.run(check)
 
 
 def halved(profile: LinkProfile) -> LinkProfile:
@@ -150,40 +155,41 @@ def scaled(curve: Curve, by: float) -> Curve:
     return Curve(tuple((at, value * by) for at, value in curve.points), curve.smooth, curve.every)
 
 
-@pytest.mark.parametrize("kind", FAULTS)
-def test_one_direction_only_is_not_confirmed(kind: str) -> None:
+@on_rungs("network.latency", "network.partition")
+def test_one_direction_only_is_not_confirmed(rung: Rung, kind: str) -> None:
     def check(world: SmallWorld) -> None:
-        tried = Tried(world, fault_of(kind, {**FAULTS[kind], "direction": "both"}), looks=1)
+        tried = Tried(world, rung, fault_of(kind, {**FAULTS[kind], "direction": "both"}), looks=1)
         judged = tried.judged(dataclasses.replace(tried.fault.effect(), direction="forth"))
         assert {each.field.split()[-1] for each in judged if each.confirmed is False} == {"back"}
 
-    run(check)
+    rung.run(check)
 
 
-@pytest.mark.parametrize("kind", ["network.latency", "network.loss", "network.partition"])
-def test_one_of_two_peers_only_is_not_confirmed(kind: str) -> None:
+@on_rungs("network.latency", first=("network.latency", "network.loss", "network.partition"))
+def test_one_of_two_peers_only_is_not_confirmed(rung: Rung, kind: str) -> None:
     def check(world: SmallWorld) -> None:
-        tried = Tried(world, fault_of(kind, FAULTS[kind]), looks=4)
+        tried = Tried(world, rung, fault_of(kind, FAULTS[kind]), looks=4)
         one = (world.addresses["b"],)
         judged = tried.judged(dataclasses.replace(tried.fault.effect(), peers=one))
         assert any(each.confirmed is False for each in judged), judged
 
-    run(check)
+    rung.run(check)
 
 
-def test_other_faults_on_the_way_are_taken_out() -> None:
+@pytest.mark.parametrize("rung", RUNGS.values(), ids=list(RUNGS))
+def test_other_faults_on_the_way_are_taken_out(rung: Rung) -> None:
     def check(world: SmallWorld) -> None:
         slow, lossy = Curve.constant(0.03), Curve.constant(0.2)
         b = LinkProfile(direction="back", delay=slow)
         others = (
-            (link_of(world, "a"), LinkProfile(delay=slow, loss=lossy)),
-            (link_of(world, "client"), b),
-            (link_of(world, "b"), b),
+            (rung.link(world, "a"), LinkProfile(delay=slow, loss=lossy)),
+            (rung.link(world, "client"), b),
+            (rung.link(world, "b"), b),
         )
         for kind in ("network.latency", "network.loss"):
-            tried = Tried(world, fault_of(kind, FAULTS[kind]), others=others)
+            tried = Tried(world, rung, fault_of(kind, FAULTS[kind]), others=others)
             judged = tried.judged(tried.fault.effect())
             assert all(each.confirmed is not False for each in judged), judged
             assert tried.after == ""
 
-    run(check)
+    rung.run(check)

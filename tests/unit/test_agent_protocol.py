@@ -70,14 +70,14 @@ def test_a_ladder_takes_the_first_rung_that_works_and_says_why_not() -> None:
 class Good:
     name = "good"
 
-    def works(self) -> str:
+    def works(self, resource: object = None, effects: tuple[object, ...] = ()) -> str:
         return ""
 
 
 class Broken:
     name = "broken"
 
-    def works(self) -> str:
+    def works(self, resource: object = None, effects: tuple[object, ...] = ()) -> str:
         return "it rained"
 
 

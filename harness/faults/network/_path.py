@@ -96,11 +96,11 @@ def view_of(held: Held, look: Look, forth: bool, probe: Probe) -> View | None:
 
 def _others(held: Held, look: Look, seen: LinkSeen, forth: bool, probe: Probe) -> Iterator[Other]:
     assert isinstance(held.resource, Link), "link faults act on links"
-    peer = seen.peers[0] if seen.peers else ""
+    host, peer = held.resource.address, seen.peers[0] if seen.peers else ""
     for resource, effect in look.others:
-        if isinstance(resource, Link) and _on_the_way(
-            effect, resource.address, (held.resource.address, peer), forth, probe
-        ):
+        if not isinstance(resource, Link) or (seen.outside and resource.address != host):
+            continue
+        if _on_the_way(effect, resource.address, (host, peer), forth, probe):
             assert isinstance(effect.effect, LinkProfile), "links take profiles"
             yield Other(effect.effect, effect.since)
 

@@ -1,0 +1,213 @@
+"""Link faults in user space beside a card that is not ours: a pod's, a container's.
+
+Programs on the card hand its packets to a relay by two taps, and send on what the relay lets
+through; without effects nothing is left of either. All of it belongs to the relay's process and
+ends with it, at once and by the kernel. Needs root (CAP_BPF, CAP_NET_ADMIN, CAP_SYS_ADMIN) and
+Linux 6.6, and nothing of the traffic-control modules. Caveat: a packet that is caught costs some
+10 microseconds; packets of other peers, and all that is not IPv4, are not touched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Dict, Optional, Tuple
+
+from harness.agent.effects import (
+    Effect,
+    Exercised,
+    InForce,
+    Link,
+    LinkProfile,
+    LinkSeen,
+    Snapshot,
+    encode,
+)
+from harness.agent.protocol import Failed, TargetGone
+from harness.mechanisms.bpf import INGRESS, Attached, passing
+from harness.mechanisms.hosts import Host, host_at
+from harness.mechanisms.namespaces import identity, inside, new_netns
+from harness.mechanisms.netlink import Netlink
+from harness.mechanisms.probes import Prober, slowest
+from harness.mechanisms.relay_process import RelayProcess
+from harness.mechanisms.tap import DEVICE, Tap
+from harness.mechanisms.tap_relay import PREFIX
+
+_GONE_S = 2.0
+
+
+class TapNetem:
+    """The mechanism of `Link` where the card is somebody else's and the kernel has no netem."""
+
+    name = "tapnetem"
+
+    def __init__(self) -> None:
+        self._holdings: Dict[Link, _Holding] = {}
+        self._counts: Dict[Tuple[Link, str], int] = {}
+        self._guard = threading.Lock()
+        self._prober = Prober()
+        self._refusal: Optional[str] = None
+
+    def works(self, link: Optional[Link] = None, effects: Tuple[Effect, ...] = ()) -> str:
+        if self._refusal is None:
+            self._refusal = _refusal()
+        return self._refusal or ("" if link is None else _not_a_card(link))
+
+    def snapshot(self, link: Link) -> Snapshot:
+        """Which taps of ours are beside the card; while we hold it, what we saw before."""
+        holding = self._holding(link)
+        with holding.lock:
+            return holding.snapshot or _look(link)
+
+    def make(self, link: Link, snapshot: Snapshot, effects: Tuple[InForce, ...]) -> None:
+        holding = self._holding(link)
+        with holding.lock:
+            if not effects:
+                self._take_out(link, holding, snapshot)
+                return
+            if str(identity(link.netns)) != snapshot.settings["netns"]:
+                raise TargetGone(f"{link.target}: its network is gone")
+            if holding.relay is not None and not holding.relay.alive:
+                self._take_out(link, holding, snapshot)
+            if holding.relay is None:
+                for effect in effects:
+                    self._counts.pop((link, effect.id), None)
+                host = _host(link)
+                holding.snapshot = snapshot
+                holding.relay = RelayProcess("tap_relay", link.netns, host.device, mac=host.mac)
+            holding.slowest_s = max(holding.slowest_s, slowest(effects))
+            holding.relay.tell({"effects": encode(effects)})
+
+    def measure(self, link: Link, effect: Optional[LinkProfile], for_s: float) -> LinkSeen:
+        with self._guard:
+            holdings = list(self._holdings.values())
+        return self._prober.look(link, effect, for_s, sum(each.slowest_s for each in holdings))
+
+    def exercised(self, link: Link, effect_id: str) -> Exercised:
+        relay = self._holding(link).relay
+        if relay is not None and relay.alive:
+            self._keep(link, relay.tell({}))
+        return Exercised(self._counts.get((link, effect_id), 0), "packets")
+
+    def _take_out(self, link: Link, holding: _Holding, snapshot: Snapshot) -> None:
+        relay, holding.relay = holding.relay, None
+        if relay is not None:
+            with contextlib.suppress(Failed, OSError):  # it hangs: what it held is lost with it
+                self._keep(link, relay.tell({"effects": []}))
+            relay.end()
+        holding.snapshot, holding.slowest_s = None, 0.0
+        if str(identity(link.netns)) == snapshot.settings.get("netns"):
+            sweep(link, frozenset(snapshot.settings["taps"].split()))
+
+    def _holding(self, link: Link) -> _Holding:
+        with self._guard:
+            return self._holdings.setdefault(link, _Holding())
+
+    def _keep(self, link: Link, answer: Dict[str, Any]) -> None:
+        for effect_id, count in answer.get("counts", {}).items():
+            self._counts[link, effect_id] = count
+
+
+@dataclass
+class _Holding:
+    """What we did to one link; `snapshot` is set from before the change until after its end."""
+
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    relay: Optional[RelayProcess] = None
+    snapshot: Optional[Snapshot] = None
+    slowest_s: float = 0.0
+
+
+# ---------------------------------------------------------------- beside the card
+
+
+def _look(link: Link) -> Snapshot:
+    host = _host(link)
+    settings = {"netns": str(identity(link.netns)), "card": host.device, "taps": _taps_at(link)}
+    return Snapshot(TapNetem.name, settings)
+
+
+def _host(link: Link) -> Host:
+    host = host_at(link.netns, link.address)
+    if host is None:
+        raise TargetGone(f"{link.target}: its network is gone")
+    return host
+
+
+def _taps_at(link: Link) -> str:
+    return " ".join(inside(link.netns, _taps))
+
+
+def _taps() -> Tuple[str, ...]:
+    with Netlink() as net:
+        names = sorted(device.name for device in net.devices())
+    return tuple(name for name in names if _pid_of(name))
+
+
+def _pid_of(tap: str) -> int:
+    """The relay that a tap belongs to, 0 when it is no tap of ours."""
+    number = tap[len(PREFIX) : -1]
+    ours = tap.startswith(PREFIX) and tap[-1:] in "fb" and number.isdigit()
+    return int(number) if ours else 0
+
+
+def sweep(link: Link, foreign: frozenset[str]) -> None:
+    """End relays that stand here though nobody holds them: their owner was killed. Does nothing
+    that is done already."""
+    end = time.monotonic() + _GONE_S
+    while left := [tap for tap in _taps_at(link).split() if tap not in foreign]:
+        for tap in left:
+            if _is_relay(_pid_of(tap)):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(_pid_of(tap), signal.SIGKILL)
+        if time.monotonic() > end:
+            raise Failed(f"{link.target}: {', '.join(left)} is still there, and its process is not")
+        time.sleep(0.005)
+
+
+def _is_relay(pid: int) -> bool:
+    try:
+        return b"harness.mechanisms.tap_relay" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+# ---------------------------------------------------------------- does it work here
+
+
+def _refusal() -> str:
+    """Tried where it does no harm: on the loopback of a network namespace of our own."""
+    if not Path(DEVICE).exists():
+        return f"there is no {DEVICE}"
+    try:
+        netns = new_netns()
+    except OSError as error:
+        return f"no network namespace can be made: {error}"
+    try:
+        inside(netns, _try)
+    except OSError as error:
+        return f"{error.strerror or error} (it needs root with CAP_BPF and Linux 6.6)"
+    finally:
+        os.close(netns)
+    return ""
+
+
+def _try() -> None:
+    Tap(f"{PREFIX}0f").close()
+    with Netlink() as net:
+        Attached(passing(), net.index("lo"), INGRESS).close()
+
+
+def _not_a_card(link: Link) -> str:
+    try:
+        host = host_at(link.netns, link.address)
+    except OSError as error:
+        return f"its network cannot be entered: {error}"
+    if host is None:
+        return "no network card with an address"
+    return "" if len(host.mac) == 6 else f"{host.device} is no Ethernet card"

@@ -1,0 +1,122 @@
+"""The rungs of the ladder of `Link`, each in a small world in which it works.
+
+`@on_every_rung` runs a test for each of them; `HARNESS_TEST_RUNGS` names others than those that
+work on an ordinary kernel (those that need netem run under user-mode Linux).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from small_world import SmallWorld, in_world
+from wired import honest_cables, link_of
+
+from harness.agent.effects import InForce, Link
+from harness.mechanisms import namespaces as ns
+from harness.mechanisms.bridge import Bridge
+from harness.mechanisms.netlink import Netlink
+from harness.mechanisms.tapnetem import TapNetem
+from harness.mechanisms.wire import Wire
+
+HOSTS = ("client", "a", "b")
+
+
+@dataclass(frozen=True)
+class Rung:
+    """`cable`: the link's other end is known, as in a world of our own; elsewhere it is not."""
+
+    mechanism: type[Any]
+    cable: bool = False
+    as_root: bool = True
+
+    def run(self, check: Callable[[SmallWorld], None]) -> None:
+        in_world(*HOSTS, as_root=self.as_root)(check)()
+
+    def link(self, world: SmallWorld, host: str) -> Link:
+        link = link_of(world, host)
+        return link if self.cable else dataclasses.replace(link, port="")
+
+
+ALL = {
+    "wire": Rung(Wire, cable=True, as_root=False),
+    "tapnetem": Rung(TapNetem),
+}
+NAMES = os.environ.get("HARNESS_TEST_RUNGS", "wire,tapnetem").split(",")
+RUNGS = {name: ALL[name] for name in NAMES}
+
+
+class Tried:
+    """A rung's mechanism on host a, which is left as it was found."""
+
+    def __init__(self, world: SmallWorld, rung: Rung) -> None:
+        honest_cables(world)
+        self.world = world
+        self.link = rung.link(world, "a")
+        self.mechanism = rung.mechanism()
+        self.before = everything(world)
+        assert self.mechanism.works(self.link) == ""
+        self.snapshot = self.mechanism.snapshot(self.link)
+
+    def make(self, *effects: InForce) -> None:
+        self.mechanism.make(self.link, self.snapshot, effects)
+
+    def take_back(self) -> None:
+        self.make()
+        assert everything(self.world) == self.before
+        assert self.mechanism.snapshot(self.link) == self.snapshot
+
+    def udp(self, count: int, size: int = 64, gap_s: float = 0.001) -> list[int]:
+        """Numbers of the datagrams that client got from a, in their order."""
+        got = receiver(self.world, "client")
+        sender = bound(self.world, "a")
+        for number in range(count):
+            goal = (self.world.addresses["client"], 7000)
+            sender.sendto(number.to_bytes(4, "big").ljust(size), goal)
+            time.sleep(gap_s)
+        time.sleep(0.2)
+        found = []
+        while True:
+            try:
+                found.append(int.from_bytes(got.recv(2048)[:4], "big"))
+            except BlockingIOError:
+                return found
+
+
+def on_every_rung(test: Callable[[Tried], None]) -> Callable[..., None]:
+    @pytest.mark.parametrize("rung", RUNGS.values(), ids=list(RUNGS))
+    def run(rung: Rung) -> None:
+        rung.run(lambda world: test(Tried(world, rung)))
+
+    run.__name__ = test.__name__
+    return run
+
+
+def everything(world: SmallWorld) -> tuple[object, ...]:
+    """Every network device of the world, and which ports of the bridge stand open."""
+    with Bridge() as net:
+        outside = sorted((device.name, net.state(device.name)) for device in net.devices())
+    return outside, *(sorted(ns.inside(world.netns(host), _names)) for host in world.addresses)
+
+
+def _names() -> list[str]:
+    with Netlink() as net:
+        return [device.name for device in net.devices()]
+
+
+def receiver(world: SmallWorld, host: str) -> socket.socket:
+    found = bound(world, host)
+    found.bind((world.addresses[host], 7000))
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    found.setblocking(False)
+    return found
+
+
+def bound(world: SmallWorld, host: str) -> socket.socket:
+    return ns.inside(world.netns(host), lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
