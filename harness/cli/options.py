@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,7 +31,25 @@ def experiment_options(command: F) -> F:
         metavar="FILE",
         help="Another System file than the one that the experiment names.",
     )
-    return sets(system(command))
+    return sets(system(kubeconfig_option(command)))
+
+
+def kubeconfig_option(command: F) -> F:
+    """`--kubeconfig FILE`, for systems on a cluster; it goes into the environment of this process,
+    where everything that speaks to clusters looks for it."""
+    return click.option(
+        "--kubeconfig",
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        metavar="FILE",
+        expose_value=False,
+        callback=_remember_kubeconfig,
+        help="For a system on Kubernetes.  [default: $HARNESS_KUBECONFIG, $KUBECONFIG]",
+    )(command)
+
+
+def _remember_kubeconfig(_: click.Context, __: click.Parameter, value: Path | None) -> None:
+    if value:
+        os.environ["HARNESS_KUBECONFIG"] = str(value.absolute())
 
 
 def load(path: Path, assignments: tuple[str, ...], system: Path | None) -> Experiment:

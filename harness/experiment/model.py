@@ -202,12 +202,14 @@ class AgentPod:
 @dataclass(frozen=True)
 class Cluster:
     """Where a system on Kubernetes lives: a context of the kubeconfig (empty: the current one) and
-    a namespace. `uid`, that of kube-system, pins the cluster itself, whatever it is called."""
+    a namespace. `uid`, that of kube-system, pins the cluster itself, whatever it is called. The
+    path of a `kubeconfig` is told by an option, never by the file."""
 
     namespace: str
     context: str = ""
     uid: str = ""
     agent: AgentPod = AgentPod()
+    kubeconfig: str = ""
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,17 @@ from typing import Any
 from harness.agent.effects import decode, encode
 from harness.clock import Epoch
 from harness.errors import UsageError
-from harness.experiment.model import Abort, Data, Expect, Objective, Request
+from harness.experiment.model import (
+    Abort,
+    AgentPod,
+    Cluster,
+    Data,
+    Expect,
+    Objective,
+    Request,
+)
 from harness.record.journal import Step, read
-from harness.record.plan import LoadPlan, Plan, PlannedEffect
+from harness.record.plan import LoadPlan, Place, Plan, PlannedEffect
 from harness.record.redaction import Secrets, redacted
 from harness.units import Duration
 
@@ -99,6 +107,7 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
     for key in ("objectives", "aborts"):
         data[key] = [dataclasses.asdict(item) for item in data[key]]
     data["load"] = dataclasses.asdict(plan.load) if plan.load else None
+    data["place"] = dataclasses.asdict(plan.place) if plan.place else None
     return data
 
 
@@ -109,9 +118,18 @@ def plan_from_json(data: dict[str, Any]) -> Plan:
         "objectives": tuple(Objective(**item) for item in data["objectives"]),
         "aborts": tuple(Abort(**{**a, "lasts": Duration(a["lasts"])}) for a in data["aborts"]),
         "load": load_from_json(data["load"]) if data["load"] else None,
+        "place": _place(data["place"]) if data.get("place") else None,
         "variables": _pairs(data["variables"]),
         "warnings": tuple(data["warnings"]),
     })  # fmt: skip
+
+
+def _place(data: dict[str, Any]) -> Place:
+    cluster = data["cluster"]
+    agent: dict[str, Any] = {key: _pairs(v) if isinstance(v, list) and key == "node_selector" else v
+             for key, v in cluster["agent"].items()}  # fmt: skip
+    agent |= {key: tuple(agent[key]) for key in ("pull_secrets", "tolerations")}
+    return Place(Cluster(**{**cluster, "agent": AgentPod(**agent)}), data["server"])
 
 
 def load_from_json(data: dict[str, Any]) -> LoadPlan:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.agent.effects import Act, Effect, Resource
-from harness.experiment.model import Abort, Data, Objective, Request
+from harness.experiment.model import Abort, Cluster, Data, Objective, Request
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,19 @@ class LoadPlan:
 
 
 @dataclass(frozen=True)
+class Place:
+    """A system that lives elsewhere: all that recover needs to find it again. `cluster` has the
+    context that was used, and the uid that was found, though the file names neither."""
+
+    cluster: Cluster
+    server: str
+
+    def __str__(self) -> str:
+        there = self.cluster
+        return f"context {there.context}, server {self.server}, namespace {there.namespace}"
+
+
+@dataclass(frozen=True)
 class Plan:
     """`duration` is from the end of the warm-up to the end of the load, settle included.
 
@@ -91,7 +104,7 @@ class Plan:
     variables: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = ()
     until_decided: bool = False
-    place: str = ""
+    place: Place | None = None
 
     def effect(self, id: str) -> PlannedEffect:
         return next(effect for effect in self.effects if effect.id == id)

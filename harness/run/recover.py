@@ -8,12 +8,13 @@ says by a fresh agent.
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.agent.effects import Resource, Snapshot, decode
-from harness.capabilities import HandsError
-from harness.errors import Refused, UsageError
+from harness.capabilities import Hands, HandsError
+from harness.errors import NotReady, Refused, UsageError
 from harness.record.actor import actor, wall_time
 from harness.record.directory import RunDirectory
 from harness.record.journal import Journal, Step, chain_of, is_held, salvaged
@@ -102,7 +103,11 @@ def _recover(directory: RunDirectory, run_id: str, alive: bool) -> Recovery:
         return Recovery(run_id, "nothing was left behind")
     if directory.plan().substrate == "local":
         return _world_is_gone(directory, run_id, found)
-    return _make_as_before(directory, run_id, found)
+    try:
+        return _make_as_before(directory, run_id, found)
+    except (NotReady, Refused) as error:
+        left = tuple(f"{o.effect}: {error.message}" for o in found)
+        return Recovery(run_id, "nobody could be asked to take it back", left=left)
 
 
 def clear(keys: tuple[str, ...]) -> None:
@@ -146,11 +151,9 @@ def _world_is_gone(directory: RunDirectory, run_id: str, found: tuple[Open, ...]
 
 
 def _make_as_before(directory: RunDirectory, run_id: str, found: tuple[Open, ...]) -> Recovery:
-    from harness.substrates.attached import agents_here
-
     done: list[Open] = []
     left: list[str] = []
-    with agents_here(directory.path, LEASE_S) as hands:
+    with _hands(directory, tuple(o.resource for o in found)) as hands:
         for generation, open_ in enumerate(found, start=1_000_000):
             try:
                 hands.make(open_.resource, open_.receipt, generation, open_.snapshot, ())
@@ -164,6 +167,20 @@ def _make_as_before(directory: RunDirectory, run_id: str, found: tuple[Open, ...
     return Recovery(
         run_id, "taken back from its journal", tuple(o.effect for o in done), tuple(left)
     )
+
+
+def _hands(
+    directory: RunDirectory, resources: tuple[Resource, ...]
+) -> AbstractContextManager[Hands]:
+    """A fresh agent beside each target. Raises `NotReady`, `Refused` where none can be had."""
+    place = directory.plan().place
+    if place is None:
+        from harness.substrates.attached import agents_here
+
+        return agents_here(directory.path, LEASE_S)
+    from harness.substrates.kubernetes.recovering import hands_on
+
+    return hands_on(place, directory.path, resources, LEASE_S)
 
 
 def _note(directory: RunDirectory, found: tuple[Open, ...]) -> None:

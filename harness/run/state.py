@@ -21,6 +21,7 @@ import psutil
 
 from harness.agent.effects import Processes, Resource
 from harness.errors import Refused
+from harness.mechanisms.pods import MARK
 from harness.substrates.attached.identity import start_of
 
 
@@ -121,6 +122,8 @@ def key(resource: Resource, world: str) -> str:
     """What a lease on this resource is called, the same from every run of this machine."""
     if isinstance(resource, Processes) and resource.pid:
         return f"process {resource.pid} (started {resource.start})"
+    if (netns := getattr(resource, "netns", "")).startswith(MARK):
+        return f"{type(resource).__name__.lower()} of {resource.target} ({netns})"
     return f"{world} {type(resource).__name__.lower()} {resource.target}"
 
 

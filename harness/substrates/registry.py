@@ -8,12 +8,11 @@ from harness.substrates.substrate import Substrate
 NAMES = ("attached", "kubernetes", "local")
 
 
-def substrate_for(system: System, kubeconfig: str = "") -> Substrate:
-    """`kubeconfig` is what `--kubeconfig` said."""
+def substrate_for(system: System) -> Substrate:
     if system.cluster:
         from harness.substrates.kubernetes.substrate import KubernetesSubstrate
 
-        return KubernetesSubstrate(system.cluster, kubeconfig)
+        return KubernetesSubstrate(system.cluster)
     if system.attached:
         from harness.substrates.attached import AttachedSubstrate
 

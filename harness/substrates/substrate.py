@@ -10,6 +10,7 @@ from typing import Protocol
 from harness.agent.effects import Resource
 from harness.capabilities import Hands
 from harness.experiment.model import System
+from harness.record.plan import Place
 
 
 @dataclass(frozen=True)
@@ -125,8 +126,8 @@ class Substrate(Protocol):
         """Why a fault of this kind must not act there, though it could; or nothing."""
         ...
 
-    def place(self) -> str:
-        """Where that is, for a person who wants to be sure; empty for this machine."""
+    def place(self) -> Place | None:
+        """Where that is; None for this machine."""
         ...
 
     def resources(

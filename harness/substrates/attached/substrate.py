@@ -51,8 +51,8 @@ class AttachedSubstrate:
     def forbids(self, kind: str, replica: Replica) -> str:
         return ""
 
-    def place(self) -> str:
-        return ""
+    def place(self) -> None:
+        return None
 
     def mechanism(self, resource: Resource) -> str:
         return "signals"

@@ -22,7 +22,7 @@ _TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
 @dataclass(frozen=True)
 class Connection:
-    """`kubeconfig` is its path, empty in a pod."""
+    """`kubeconfig` is its absolute path, empty in a pod."""
 
     kubeconfig: str
     context: str
@@ -60,6 +60,7 @@ def _from_file(context: str, path: str) -> Connection:
             f"the kubeconfig cannot be used: {error}",
             hint="--kubeconfig FILE, or HARNESS_KUBECONFIG, or KUBECONFIG",
         ) from None
+    path = str(Path(path or "~/.kube/config").expanduser().absolute())
     return Connection(path, context or active["name"], found.host, found)
 
 

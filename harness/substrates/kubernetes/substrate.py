@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from harness.capabilities import Edges, Links, Signals
 from harness.errors import NotReady
 from harness.experiment.model import Cluster, System
 from harness.mechanisms.pods import MARK
+from harness.record.plan import Place
 from harness.substrates.kubernetes import topology
 from harness.substrates.kubernetes.agents import Crew, agents_on, refusal
 from harness.substrates.kubernetes.api import Api, ApiError
@@ -33,14 +35,13 @@ class KubernetesSubstrate:
     name = "kubernetes"
     sees_processes = False
 
-    def __init__(self, cluster: Cluster, kubeconfig: str = "") -> None:
+    def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._kubeconfig = kubeconfig
         self._found: Found | None = None
 
     @cached_property
     def connection(self) -> Connection:
-        return connect(self._cluster.context, self._kubeconfig)
+        return connect(self._cluster.context, self._cluster.kubeconfig)
 
     @cached_property
     def api(self) -> Api:
@@ -80,8 +81,12 @@ class KubernetesSubstrate:
     def mechanism(self, resource: Resource) -> str:
         return _MECHANISMS[type(resource)]
 
-    def place(self) -> str:
-        return f"{self.connection}, namespace {self._cluster.namespace}"
+    def place(self) -> Place:
+        there = replace(
+            self._cluster, context=self.connection.context, uid=self.reader.cluster_uid,
+            kubeconfig=self.connection.kubeconfig,
+        )  # fmt: skip
+        return Place(there, self.connection.server)
 
     @contextlib.contextmanager
     def open(

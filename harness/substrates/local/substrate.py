@@ -55,8 +55,8 @@ class LocalSubstrate:
     def forbids(self, kind: str, replica: Replica) -> str:
         return ""
 
-    def place(self) -> str:
-        return ""
+    def place(self) -> None:
+        return None
 
     def mechanism(self, resource: Resource) -> str:
         return _MECHANISMS[type(resource)]
