@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable
 
@@ -15,6 +16,7 @@ _Options = argparse.Namespace
 
 def main() -> int:
     options = _parser().parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(4))  # what is half up is cleared away
     command: Callable[[_Options], int | None] = options.command
     try:
         return command(options) or 0
@@ -28,14 +30,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--name", default="harness", help="of the cluster")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(name: str, does: Callable[[_Options], int | None], *arguments: str) -> None:
+    def command(
+        name: str, does: Callable[[_Options], int | None], *arguments: str
+    ) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=does.__doc__)
         added.set_defaults(command=does)
         for argument in arguments:
             many = argument.endswith("*")
             added.add_argument(argument.rstrip("*"), nargs=argparse.REMAINDER if many else None)
+        return added
 
-    command("up", _up)
+    command("up", _up).add_argument("--workers", type=int, default=3, choices=range(1, 10))
     command("down", _down)
     command("status", _status)
     command("kubeconfig", _kubeconfig)
@@ -57,7 +62,7 @@ def _up(options: _Options) -> None:
     if chosen.kubeconfig:
         path = chosen.kubeconfig
     elif chosen.kind == "namespaces":
-        path = cluster.up(options.name, workers=3).kubeconfig
+        path = cluster.up(options.name, options.workers).kubeconfig
     else:
         path = docker.up(chosen.kind, options.name)
     print(f"export HARNESS_KUBECONFIG={path}")

@@ -12,7 +12,7 @@ from devcluster import certificates, services
 from devcluster.layout import CONTROL_PLANE, SOURCE, Layout
 from devcluster.shell import read, write
 
-PAUSE_IMAGE = "docker.io/harness/pause:dev"
+PAUSE_IMAGE = "docker.io/library/reliability-harness-pause:latest"
 _NEVER = ("aufs", "btrfs", "devmapper", "zfs")
 _SYS_RESOURCE = 24
 

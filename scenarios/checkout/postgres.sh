@@ -1,5 +1,6 @@
 #!/bin/sh
 # PostgreSQL 18 from its wheel: postgres.sh DATA_DIRECTORY PORT. Makes the database at first.
+# SHOP_CLIENTS: who may connect, for pg_hba.conf.
 set -eu
 data=$1 port=$2
 bin=$(python3 - <<'END'
@@ -12,7 +13,7 @@ END
 )
 if [ ! -s "$data/PG_VERSION" ]; then
   "$bin/initdb" --pgdata "$data" --username shop --auth trust --no-sync --encoding UTF8 --locale C >/dev/null
-  echo "host all all 198.18.0.0/15 trust" >>"$data/pg_hba.conf"
+  echo "host all all ${SHOP_CLIENTS:-198.18.0.0/15} trust" >>"$data/pg_hba.conf"
   "$bin/postgres" --single -j -D "$data" postgres <schema.sql >/dev/null
 fi
 exec "$bin/postgres" -D "$data" -p "$port" -c listen_addresses='*' -c unix_socket_directories="$data" \

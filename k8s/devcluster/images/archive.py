@@ -28,10 +28,13 @@ class Image:
 
     @property
     def reference(self) -> str:
-        return f"docker.io/harness/{self.name}:dev"
+        return f"docker.io/library/reliability-harness-{self.name}:latest"
 
     def key(self) -> str:
-        parts = [*(layer.key() for layer in self.layers), repr((self.command, self.environment))]
+        parts = [
+            *(layer.key() for layer in self.layers),
+            repr((self.reference, self.command, self.environment)),
+        ]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 

@@ -44,9 +44,9 @@ def system() -> list[Image]:
 
 
 def ours() -> list[Image]:
-    """The agent, a probe with other tools than the agent's, and the checkout system."""
+    """The agent's Python (its code is sent along), a probe with tools, the checkout system."""
     found = [
-        Image("agent", (_python(), _agent()), _SLEEP, {"PYTHONPATH": "/opt/harness"}),
+        Image("agent", (_python(),), _SLEEP),
         Image("probe", (_python(), _observers()), _SLEEP),
     ]
     try:
@@ -90,14 +90,6 @@ def _loadable(library: dict[str, Path | str]) -> list[Path]:
 def _applets() -> list[str]:
     told = subprocess.run(["busybox", "--list"], capture_output=True, text=True, check=True)
     return [name for name in told.stdout.split() if name not in ("busybox", "sh", "python3")]
-
-
-def _agent() -> Layer:
-    """What travels into containers, and nothing else of the project."""
-    files: dict[str, Path | str] = {"/opt/harness/harness/__init__.py": ""}
-    for part in ("agent", "mechanisms"):
-        files |= tree(REPOSITORY / "harness" / part, f"/opt/harness/harness/{part}")
-    return Layer(files, {})
 
 
 def _observers() -> Layer:
