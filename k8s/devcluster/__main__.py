@@ -16,6 +16,7 @@ _Options = argparse.Namespace
 
 def main() -> int:
     options = _parser().parse_args()
+    os.environ["PATH"] = layout.search_path()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(4))  # what is half up is cleared away
     command: Callable[[_Options], int | None] = options.command
     try:

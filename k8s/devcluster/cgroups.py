@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -44,6 +46,14 @@ def join(layout: Layout, node: str) -> None:
     """Put this process, and all that it starts, from now on."""
     for hierarchy in hierarchies():
         (TOP / hierarchy / layout.link / node / "cgroup.procs").write_text("0", encoding="utf-8")
+
+
+def kill(layout: Layout) -> None:
+    """All that lives in the cluster's cgroups: what nobody remembers the pid of."""
+    for procs in (TOP / "memory" / layout.link).glob("**/cgroup.procs"):
+        for pid in read(procs).split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
 
 
 def remove(layout: Layout, node: str = "") -> None:

@@ -61,7 +61,7 @@ def check() -> None:
     if os.geteuid():
         raise Failed("a cluster of namespaces needs root: sudo make cluster, or install kind")
     cgroups.hierarchies()
-    missing = [tool for tool in _TOOLS if not shutil.which(tool, path=_search_path())]
+    missing = [tool for tool in _TOOLS if not shutil.which(tool)]
     if missing or not _PLUGINS.exists():
         said = ", ".join([*missing, *([] if _PLUGINS.exists() else ["CNI plugins"])])
         raise Failed(f"missing: {said}; on Debian, .ci/tools installs them")
@@ -77,6 +77,7 @@ def clean(layout: Layout) -> None:
     """Take all of it away, whatever state it is in. Raises `Failed` when something is left."""
     for node in sorted(layout.names, key=lambda node: node == CONTROL_PLANE):
         processes.kill(layout, node)
+    cgroups.kill(layout)
     cgroups.remove(layout)
     wiring.unplug_machine(layout)
     layouts.release(layout)
@@ -112,7 +113,3 @@ def _explain(layout: Layout) -> None:
         for log in [*sorted(folder.glob("disk/var/log/*.log")), folder / "init.log"]:
             last = attempt("tail", "-n", "3", str(log)).stdout
             print(f"{log}:\n{last}", file=sys.stderr)
-
-
-def _search_path() -> str:
-    return f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"

@@ -119,6 +119,11 @@ def release(layout: Layout) -> None:
         held.unlink()
 
 
+def search_path() -> str:
+    """Administrators' programs, and Go at its usual place, are not on everybody's PATH."""
+    return f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/go/bin"
+
+
 def cache() -> Path:
     """What is worth keeping between clusters: binaries, images."""
     given = os.environ.get("HARNESS_DEVCLUSTER_CACHE")

@@ -24,6 +24,8 @@ def on(layout: Layout, node: str) -> None:
     go_r, go_w = os.pipe()
     child = os.fork()
     if child == 0:
+        os.close(ready_r)
+        os.close(go_w)  # or it would wait for itself when this process is gone
         _become_node(layout, node, ready_w, go_r)
     os.waitpid(child, 0)
     os.close(ready_w)
@@ -78,8 +80,8 @@ def _become_node(layout: Layout, node: str, ready: int, go: int) -> None:
         if os.fork() == 0:
             os.setsid()
             os.write(ready, bytes(Path("/proc/self").readlink()))  # the machine's number for it
-            os.read(go, 1)
-            _exec_init(layout, node)
+            if os.read(go, 1):  # nothing: who boots us died, and knows of no pid to kill
+                _exec_init(layout, node)
     except BaseException as error:
         print(error, file=sys.stderr, flush=True)
     finally:

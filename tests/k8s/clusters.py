@@ -9,6 +9,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from devcluster import binaries, layout
+
 REPOSITORY = Path(__file__).parents[2]
 MODULE = (sys.executable, "-m", "devcluster")
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(REPOSITORY / "k8s")}
@@ -22,7 +24,8 @@ def why_not():
         return ""
     if os.geteuid():
         return "not root"
-    missing = [tool for tool in ("go", "containerd", "runc") if not shutil.which(tool)]
+    path = layout.search_path()
+    missing = [tool for tool in ("go", "containerd", "runc") if not shutil.which(tool, path=path)]
     return f"no {', no '.join(missing)}: see k8s/README.md" if missing else ""
 
 
@@ -56,7 +59,7 @@ class Cluster:
         return json.loads(self.kubectl("get", *words, "-o", "json"))
 
     def node(self, *words, **options):
-        """poweroff n2, cable n2 down, stop n2 kubelet …"""
+        """A node's switches: "poweroff", "n2"; "cable", "n2", "down"; "stop", "n2", "kubelet" …"""
         return devcluster(self.name, *words, **options).stdout
 
     def address(self, node):
@@ -89,8 +92,6 @@ def bring_up(name):
 
 def kubectl():
     """The one that was built; elsewhere the user's own."""
-    from devcluster import binaries
-
     return str(binaries.kubectl()) if binaries.kubectl().exists() else shutil.which("kubectl")
 
 

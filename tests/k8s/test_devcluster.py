@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from clusters import ENVIRONMENT, MODULE, REPOSITORY, devcluster, until, why_not
 from conftest import is_whole
+from devcluster import layout
 
 # Deadlines that are promised or configured, held to at three times their value.
 NOT_READY_S, READY_AGAIN_S, REPLACED_S, DOWN_S = 3 * 13, 3 * 9, 3 * 25, 3 * 3
@@ -23,11 +24,17 @@ def test_nodes_are_ready_in_three_zones(cluster, nodes):
     assert {n["status"]["nodeInfo"]["kubeletVersion"] for n in found.values()} == {"v1.34.4"}
 
 
+FETCH = """
+import urllib.request
+with urllib.request.urlopen("http://web.shop/products", timeout=5) as answer:
+    print(len(answer.read()))
+"""
+
+
 def test_pods_find_services_by_name_from_every_node(shop, probes, nodes):
-    fetch = "import urllib.request as r; print(len(r.urlopen('http://web.shop/products', timeout=5).read()))"
     for node in nodes:
-        assert int(probes.probe(node, "python3", "-c", fetch)) > 1000
-        assert int(products(shop.address(node))) > 1000
+        assert int(probes.probe(node, "python3", "-c", FETCH)) > 1000
+        assert products(shop.address(node)) > 1000
 
 
 def test_replicas_of_the_api_live_in_two_zones(shop):
@@ -76,7 +83,7 @@ def test_a_service_is_stopped_and_started(shop, nodes):
     try:
         assert "kubelet" not in shop.node("exec", "n1", "ps", "-eo", "comm").split()
         until("n1 not ready", lambda: not shop.is_ready("n1"), NOT_READY_S)
-        assert int(products(shop.address("n1"))) > 1000
+        assert products(shop.address("n1")) > 1000
     finally:
         shop.node("start", "n1", "kubelet")
     until("n1 ready", lambda: shop.is_ready("n1"), READY_AGAIN_S)
@@ -84,8 +91,9 @@ def test_a_service_is_stopped_and_started(shop, nodes):
 
 def test_what_dies_is_started_again(shop, nodes):
     """The API server too; the shop does not notice."""
+    door = shop.address("n1")
     shop.node("exec", "cp", "pkill", "-9", "kube-apiserver")
-    assert int(products(shop.address("n1"))) > 1000
+    assert products(door) > 1000
     until(
         "API server back", lambda: "ok" in shop.kubectl("get", "--raw", "/readyz", check=False), 30
     )
@@ -136,7 +144,7 @@ def test_the_kubeconfig_that_is_named_is_the_cluster(tmp_path):
     assert f"cluster: given (HARNESS_KUBECONFIG is {given})" in done.stderr
 
 
-@pytest.mark.skipif(bool(why_not()) or not os.geteuid() == 0, reason=why_not() or "not root")
+@pytest.mark.skipif(bool(why_not()) or os.geteuid() != 0, reason=why_not() or "not root")
 def test_an_ordinary_user_is_told_what_to_do():
     done = subprocess.run(
         ["setpriv", "--reuid", "1000", "--regid", "1000", "--clear-groups", *PLAIN, "up"],
@@ -162,7 +170,11 @@ def products(address):
 
 
 def processes():
-    return subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    return told("ps", "-eo", "args")
+
+
+def told(*command):
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def traces():
@@ -172,16 +184,10 @@ def traces():
     return {
         "processes": mine,
         "mounts": Path("/proc/self/mountinfo").read_text(),
-        "links": sorted(os.listdir("/sys/class/net")),
-        "routes": subprocess.run(["ip", "route"], capture_output=True, text=True).stdout,
+        "links": sorted(map(str, Path("/sys/class/net").glob("devcluster*"))),
+        "routes": told("ip", "route"),
         "cgroups": sorted(map(str, Path("/sys/fs/cgroup").glob("*/devcluster*"))),
-        "claims": sorted(os.listdir("/run/harness-devcluster")),
-        "states": sorted(os.listdir(clusters_folder())),
+        "claims": sorted(map(str, Path("/run/harness-devcluster").iterdir())),
+        "states": sorted(map(str, layout.clusters().iterdir())),
         "settings": [Path("/proc/sys", name).read_text() for name in settings],
     }
-
-
-def clusters_folder():
-    from devcluster import layout
-
-    return layout.clusters()
