@@ -34,6 +34,7 @@ COMMANDS = {
     "audit": ("harness.cli.audit:audit", "Verify a run's journal: who did what, when, to what."),
     "simulate": ("harness.cli.simulate:simulate", "Try the engine against random schedules."),
     "doctor": ("harness.cli.doctor:doctor", "Say what works on this machine."),
+    "toxiproxy": ("harness.cli.toxiproxy:toxiproxy", "Serve Toxiproxy's API, and more."),
     "world": ("harness.cli.world:world", "Start a system and keep it up."),
 }
 

@@ -17,6 +17,8 @@ from harness.mechanisms.proxy_stream import Stream
 from harness.mechanisms.toxics import stage, toxic_of
 from harness.mechanisms.toxics.toxic import CLOSE, FINISHED, RESET, Stage
 
+_RESETS = struct.pack("ii", 1, 0)  # for SO_LINGER
+
 
 class Link:
     """Both streams between a client and what it called.
@@ -55,6 +57,15 @@ class Link:
     def change(self, id: str, numbers: Dict[str, Curve]) -> None:
         for stream in self.streams.values():
             stream.change(id, numbers)
+
+    def moved(self) -> tuple[int, int]:
+        """Bytes sent on to the server, and to the client."""
+        return self.streams["upstream"].sent, self.streams["downstream"].sent
+
+    def reset_at_end(self) -> None:
+        """However it ends, both sides see a reset."""
+        for one in self._sockets:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESETS)
 
     def take(self, id: str) -> None:
         """A toxic goes."""
@@ -111,5 +122,5 @@ def finish(how: str, *sockets: socket.socket) -> None:
     for one in sockets:
         with contextlib.suppress(OSError):
             if how == RESET:
-                one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESETS)
         one.close()

@@ -1,0 +1,59 @@
+"""Requests and answers as the API sees them, apart from how they travel."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from harness.toxiproxy import gojson
+from harness.toxiproxy.errors import ApiError
+
+TEXT, JSON = "text/plain; charset=utf-8", "application/json"
+_DIGITS = "0123456789abcdefghijklmnopqrstuv"
+
+
+@dataclass(frozen=True)
+class Request:
+    """`path` is unescaped, names of `headers` are in lower case."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes = b""
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def shown(value: Any, status: int = 200) -> Answer:
+    """A value as Toxiproxy writes it."""
+    return Answer(status, gojson.write(value).encode("utf-8"), (("Content-Type", JSON),))
+
+
+def told(value: Any, status: int = 200) -> Answer:
+    """A value of our own API."""
+    return Answer(status, json.dumps(value).encode() + b"\n", (("Content-Type", JSON),))
+
+
+def text(message: str, status: int) -> Answer:
+    headers = (("Content-Type", TEXT), ("X-Content-Type-Options", "nosniff"))
+    return Answer(status, message.encode() + b"\n", headers)
+
+
+def refused(error: ApiError) -> Answer:
+    """JSON that says it is text: so it is there."""
+    return text(gojson.write({"error": error.message, "status": error.status}), error.status)
+
+
+def request_id() -> str:
+    """Twenty characters, of the time and chance, as Toxiproxy's."""
+    number = int.from_bytes(struct.pack("!I", int(time.time())) + os.urandom(8), "big") << 4
+    return "".join(_DIGITS[number >> shift & 31] for shift in range(95, -5, -5))

@@ -1,0 +1,79 @@
+"""Runs the server until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import resource
+import signal
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from harness.errors import UsageError
+from harness.toxiproxy import addresses
+from harness.toxiproxy.api import Api, populate
+from harness.toxiproxy.errors import ApiError
+from harness.toxiproxy.metrics import Metrics
+from harness.toxiproxy.proxies import Collection
+from harness.toxiproxy.server import Clients
+
+_DESCRIPTORS = 1 << 16
+
+
+@dataclass(frozen=True)
+class Options:
+    """`config` is the text of a list of proxies. `seed` draws all that is left to chance."""
+
+    listen: str
+    config: bytes = b"[]"
+    seed: int | None = None
+    proxy_metrics: bool = False
+    runtime_metrics: bool = False
+
+
+async def serve(options: Options, ready: Callable[[str], None]) -> None:
+    """Until SIGINT or SIGTERM. `ready` hears the address. Raises `UsageError`."""
+    many_descriptors()
+    metrics = Metrics(options.proxy_metrics, options.runtime_metrics)
+    proxies = Collection(metrics.count, options.seed)
+    api = Api(proxies, metrics)
+    clients = Clients(api.answer)
+    try:
+        listener = await _listener(options.listen)
+        made, error = await populate(proxies, options.config)
+        if error is not None:
+            raise UsageError(f"--config, after {len(made)} proxies: {error.message}")
+        server = await asyncio.get_running_loop().create_server(clients.client, sock=listener)
+        async with server:
+            ready(addresses.printed(listener.getsockname()))
+            await _told_to_stop()
+    finally:
+        clients.close()
+        proxies.close()
+        await asyncio.sleep(0)
+
+
+async def _listener(listen: str) -> socket.socket:
+    try:
+        found = (await addresses.resolved(*addresses.split(listen)))[0]
+        return addresses.bound(found)
+    except ApiError as error:
+        raise UsageError(f"--listen {listen}: {error.message}") from None
+    except OSError as error:
+        raise UsageError(f"--listen {listen}: {error.strerror}") from None
+
+
+async def _told_to_stop() -> None:
+    told = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):
+            asyncio.get_running_loop().add_signal_handler(number, told.set)
+    await told.wait()
+
+
+def many_descriptors() -> None:
+    """Two for each connection: as many as we may have."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    most = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(_DESCRIPTORS, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
