@@ -18,15 +18,15 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 from harness.agent.effects import encode
-from harness.mechanisms.namespaces import NEW_NET, enter
 from harness.substrates.local import channel, processes
+from harness.substrates.local.ground import Ground, Start
 from harness.substrates.local.replica import Replica
-from harness.substrates.local.spec import Command, WorldSpec
+from harness.substrates.local.spec import Command
 
 _TICK_S = 0.02
 _GRACE_S = 5.0
@@ -56,18 +56,15 @@ class Guest:
 
 class Loop:
     def __init__(
-        self, spec: WorldSpec, netns: dict[str, int], listener: socket.socket, ends: Sequence[int]
-    ) -> None:
-        self._netns = netns
+        self, commands: Sequence[Command], ground: Ground, listener: socket.socket,
+        ends: Sequence[int],
+    ) -> None:  # fmt: skip
+        self._ground = ground
         self._listener = listener
         self._troubles: list[str] = []
         self._guests: dict[int, Guest] = {}
-        self._commands = {command.host: command for command in spec.commands}
-        hosts = {host.name: host for host in spec.hosts}
-        self._replicas = {
-            c.host: Replica(hosts[c.host], c, netns[c.host], self._troubles.append)
-            for c in spec.commands
-        }
+        self._commands = {command.host: command for command in commands}
+        self._replicas = {c.host: Replica(c, ground, self._troubles.append) for c in commands}
         self._over = False
         self._selector = selectors.DefaultSelector()
         for end in ends:
@@ -98,23 +95,22 @@ class Loop:
         self._selector.register(self._woken, selectors.EVENT_READ, lambda: self._woken.recv(4096))
 
     def _reap(self) -> None:
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
+        ended = list(_ended_children())
+        for pid, status in ended:
             self._ended(pid, status)
+        if ended:
+            self._ground.tend({*self._guests, *(r.main for r in self._replicas.values())})
 
     def _ended(self, pid: int, status: int) -> None:
         guest = self._guests.pop(pid, None)
+        mains = [replica for replica in self._replicas.values() if replica.main == pid]
         if guest:
             _send(guest.connection, {"exited": os.waitstatus_to_exitcode(status)})
             self._hang_up(guest.connection)
-        for replica in self._replicas.values():
-            if replica.main == pid:
-                replica.ended(status)
+        elif mains:
+            mains[0].ended(status)
+        elif told := self._ground.ended(pid):
+            self._troubles.append(told)
 
     def _advance(self) -> None:
         for replica in self._replicas.values():
@@ -168,12 +164,12 @@ class Loop:
     def _spawn(self, connection: socket.socket, message: channel.Message) -> None:
         asked = message.fields
         stdin, stdout, stderr = message.fds
-        netns, service = self._netns_of(asked["host"]), asked["user"] == "service"
-        usual = self._usual(asked["host"]) if service else None
+        host, service = self._known(asked["host"]), asked["user"] == "service"
+        usual = self._usual(host) if service else None
         env = {**dict(usual.env if usual else ()), **asked["env"]}
         cwd = asked["cwd"] or (usual.cwd if usual else "/")
         stdio = (stdin, stdout, stderr)
-        started = processes.start(processes.Start(asked["argv"], env, cwd, netns, service, stdio))
+        started = self._ground.start(Start(host, asked["argv"], env, cwd, service, stdio))
         guest = Guest(started, connection)
         self._guests[guest.pid] = guest
         self._selector.modify(connection, selectors.EVENT_READ, partial(self._guest_message, guest))
@@ -213,13 +209,7 @@ class Loop:
         )
 
     def _socket(self, connection: socket.socket, message: channel.Message) -> None:
-        netns = self._netns_of(message.fields["host"])
-        enter(netns, NEW_NET)
-        try:
-            made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        finally:
-            enter(self._netns[""], NEW_NET)
-        with made:
+        with self._ground.socket(self._known(message.fields["host"])) as made:
             self._reply(connection, {}, (made.fileno(),))
 
     def _status(self, connection: socket.socket, _: channel.Message) -> None:
@@ -242,10 +232,11 @@ class Loop:
         """What a visitor's environment and directory are like: those of the host's own process."""
         return self._commands.get(host) or next(iter(self._commands.values()), None)
 
-    def _netns_of(self, host: str) -> int:
-        if host not in self._netns:
-            raise LookupError(f"no host {host}; there are {', '.join(filter(None, self._netns))}")
-        return self._netns[host]
+    def _known(self, host: str) -> str:
+        hosts = self._ground.hosts
+        if host not in hosts:
+            raise LookupError(f"no host {host}; there are {', '.join(filter(None, hosts))}")
+        return host
 
     def _reply(self, connection: socket.socket, fields: Answer, fds: Sequence[int] = ()) -> None:
         _send(connection, fields, fds)
@@ -255,6 +246,13 @@ class Loop:
         with contextlib.suppress(KeyError, ValueError):
             self._selector.unregister(connection)
         connection.close()
+
+
+def _ended_children() -> Iterator[tuple[int, int]]:
+    """Pid and status of each that has ended and was not waited for."""
+    with contextlib.suppress(ChildProcessError):
+        while (found := os.waitpid(-1, os.WNOHANG))[0]:
+            yield found
 
 
 def _send(connection: socket.socket, fields: Answer, fds: Sequence[int] = ()) -> None:

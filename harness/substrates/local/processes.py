@@ -11,35 +11,63 @@ import contextlib
 import os
 import resource
 import signal
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import socket
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from harness.agent.effects import Process, is_probe
 from harness.mechanisms.namespaces import NEW_NET, NEW_USER, enter, identity, unshare
+from harness.substrates.local.ground import Start
+from harness.substrates.local.spec import DATA, NETNS
 
 SERVICE_UID = 1000
 _LISTEN = "0A"
 
 
-@dataclass(frozen=True)
-class Start:
-    """What to start and where. `netns` is a descriptor of the host's network namespace."""
+class Namespaces:
+    """The ground of a local world: a network namespace for each host, by descriptor."""
 
-    argv: Sequence[str]
-    env: Mapping[str, str]
-    cwd: str
-    netns: int
-    service: bool
-    stdio: tuple[int, int, int]
+    def __init__(self, netns: Mapping[str, int]) -> None:
+        self._netns = netns
+        self.hosts = tuple(netns)
+
+    def start(self, what: Start) -> int:
+        return start(what, lambda: self._settle(what))
+
+    def start_replica(self, what: Start) -> int:
+        Path(DATA, what.host).mkdir(mode=0o700, parents=True, exist_ok=True)
+        return self.start(what)
+
+    def processes(self, replica: str) -> tuple[Process, ...]:
+        return of_replica(f"{NETNS}/{replica}")
+
+    def socket(self, host: str) -> socket.socket:
+        enter(self._netns[host], NEW_NET)
+        try:
+            return socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        finally:
+            enter(self._netns[""], NEW_NET)
+
+    def ended(self, pid: int) -> str:
+        return ""  # an orphan that came to the world's first process
+
+    def tend(self, known: Collection[int]) -> None:
+        """Orphans belong to their host, which tells whose they are."""
+
+    def _settle(self, what: Start) -> None:
+        enter(self._netns[what.host], NEW_NET)
+        if what.service:
+            unshare(NEW_USER)
+            map_ids(SERVICE_UID, 0, 0)
 
 
-def start(what: Start) -> int:
-    """Fork and exec; the pid. Raises OSError when it cannot be executed."""
+def start(what: Start, settle: Callable[[], None]) -> int:
+    """Fork and exec; the pid. `settle` is called in the child. Raises OSError when it cannot be
+    executed."""
     read_end, write_end = os.pipe()
     pid = os.fork()
     if pid == 0:
-        _become(what, write_end)
+        become(what, settle, write_end)
     os.close(write_end)
     with os.fdopen(read_end, "rb") as failures:
         failure = failures.read().decode()
@@ -48,7 +76,7 @@ def start(what: Start) -> int:
     return pid
 
 
-def _become(what: Start, failures: int) -> None:
+def become(what: Start, settle: Callable[[], None], failures: int) -> None:
     """In the child, to its end: turn into the program, or say why not."""
     try:
         os.setsid()
@@ -56,21 +84,15 @@ def _become(what: Start, failures: int) -> None:
             signal.signal(number, signal.SIG_DFL)
         for target, fd in enumerate(what.stdio):
             os.dup2(fd, target)
-        enter(what.netns, NEW_NET)
-        if what.service:
-            _become_ordinary()
+        if what.service:  # a core file would stay behind in the system's directory
+            hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+            resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+        settle()
         os.chdir(what.cwd)
         os.execvpe(what.argv[0], list(what.argv), dict(what.env))  # noqa: S606  no shell is meant
     except BaseException as error:
         os.write(failures, f"{what.argv[0]}: {error}".encode())
     os._exit(127)
-
-
-def _become_ordinary() -> None:
-    unshare(NEW_USER)
-    map_ids(SERVICE_UID, 0, 0)
-    # a core file would stay behind in the system's directory
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def map_ids(inside: int, uid: int, gid: int) -> None:

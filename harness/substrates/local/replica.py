@@ -12,11 +12,11 @@ import signal
 import time
 from collections.abc import Callable
 from enum import Enum
-from pathlib import Path
 
 from harness.agent.effects import Process
 from harness.substrates.local import processes
-from harness.substrates.local.spec import DATA, Command, Host
+from harness.substrates.local.ground import Ground, Start
+from harness.substrates.local.spec import Command
 
 _SHORT_LIFE_S = 2.0
 _SHORT_LIVES = 5
@@ -31,14 +31,12 @@ class State(Enum):
 
 
 class Replica:
-    def __init__(
-        self, host: Host, command: Command, netns: int, tell: Callable[[str], None]
-    ) -> None:
-        self.host = host
+    def __init__(self, command: Command, ground: Ground, tell: Callable[[str], None]) -> None:
+        self.name = command.host
         self.state = State.NEW
         self.main = 0
         self._command = command
-        self._netns = netns
+        self._ground = ground
         self._tell = tell
         self._started = self._due = 0.0
         self._short_lives = 0
@@ -47,7 +45,6 @@ class Replica:
 
     def start(self) -> None:
         """Raises OSError when the command cannot be executed."""
-        Path(DATA, self.host.name).mkdir(mode=0o700, parents=True, exist_ok=True)
         log = os.open(
             self._command.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644
         )
@@ -56,8 +53,8 @@ class Replica:
         try:
             stdio = (nothing, log, log)
             env = dict(command.env)
-            what = processes.Start(command.argv, env, command.cwd, self._netns, True, stdio)
-            self.main = processes.start(what)
+            what = Start(self.name, command.argv, env, command.cwd, True, stdio)
+            self.main = self._ground.start_replica(what)
         finally:
             os.close(log)
             os.close(nothing)
@@ -66,7 +63,7 @@ class Replica:
     def restart(self, grace_s: float, done: Callable[[], None]) -> None:
         """TERM to all of it, KILL after `grace_s`, and start again; then call `done`."""
         if self._done:
-            raise RuntimeError(f"{self.host.name} is being restarted already")
+            raise RuntimeError(f"{self.name} is being restarted already")
         self._done, self._again = done, True
         self.state, self._due = State.ENDING, time.monotonic() + grace_s
         processes.signal_all(self.processes(), signal.SIGTERM)
@@ -77,12 +74,12 @@ class Replica:
         if self.state is not State.RUNNING:
             return
         now = time.monotonic()
-        self._tell(f"{self.host.name} {_how(status)}")
+        self._tell(f"{self.name} {_how(status)}")
         self._short_lives = self._short_lives + 1 if now - self._started < _SHORT_LIFE_S else 0
         self._again = self._command.restart_after is not None
         if self._again and self._short_lives >= _SHORT_LIVES:
             self._again = False
-            self._tell(f"{self.host.name} is given up: it ended {_SHORT_LIVES} times at once")
+            self._tell(f"{self.name} is given up: it ended {_SHORT_LIVES} times at once")
         self.state, self._due = State.ENDING, now
 
     def advance(self) -> None:
@@ -93,7 +90,7 @@ class Replica:
             self._start_again()
 
     def processes(self) -> tuple[Process, ...]:
-        return processes.of_replica(self.host.netns)
+        return self._ground.processes(self.name)
 
     @property
     def busy(self) -> bool:
@@ -114,12 +111,12 @@ class Replica:
             self.start()
         except OSError as error:
             self.state = State.ENDED
-            self._tell(f"{self.host.name} cannot be started again: {error}")
+            self._tell(f"{self.name} cannot be started again: {error}")
         done, self._done = self._done, None
         if done:
             done()
         elif self.state is State.RUNNING:
-            self._tell(f"{self.host.name} was started again")
+            self._tell(f"{self.name} was started again")
 
 
 def _how(status: int) -> str:

@@ -29,7 +29,7 @@ from harness.mechanisms.namespaces import (
 )
 from harness.substrates.local import channel, mounts, network
 from harness.substrates.local.loop import Loop
-from harness.substrates.local.processes import map_ids
+from harness.substrates.local.processes import Namespaces, map_ids
 from harness.substrates.local.spec import WorldSpec, spec_from_json
 
 
@@ -73,8 +73,8 @@ def _first_process(spec: WorldSpec, listener: socket.socket, tie: int) -> None:
         die_with_parent()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         mounts.build(spec)
-        netns = network.build(spec.hosts)
-        loop = Loop(spec, netns, listener, ends=(0, tie))
+        ground = Namespaces(network.build(spec.hosts))
+        loop = Loop(spec.commands, ground, listener, ends=(0, tie))
         _answer()
         loop.run()
         status = 0
