@@ -95,7 +95,8 @@ class Processes:
     `pid` with its `start`.
 
     `start` is field 22 of /proc/PID/stat (clock ticks since boot): pid and start together are an
-    identity that a reused pid does not share. `ports` are those that it serves.
+    identity that a reused pid does not share. `ports` are those that it serves. `keeper` is a file
+    of the world's directory (`mechanisms.place`) where neither can be told beforehand.
     """
 
     target: str
@@ -104,6 +105,7 @@ class Processes:
     start: int = 0
     ports: Tuple[int, ...] = ()
     pod: str = ""
+    keeper: str = ""
 
 
 @dataclass(frozen=True)
@@ -117,13 +119,22 @@ class Edge:
 
 
 @dataclass(frozen=True)
+class ProxiedEdge:
+    """The same where a proxy stands on it from the beginning; `control` is where that is told, a
+    socket of the world's directory (`mechanisms.place`)."""
+
+    target: str
+    control: str
+
+
+@dataclass(frozen=True)
 class Unit:
     """A replica as its substrate keeps it: started, stopped, restarted."""
 
     target: str
 
 
-Resource = Union[Link, Processes, Edge, Unit]
+Resource = Union[Link, Processes, Edge, ProxiedEdge, Unit]
 
 
 # ---------------------------------------------------------------- effects: what is made true
@@ -299,8 +310,9 @@ class Snapshot:
 _TYPES: Dict[str, Type[Any]] = {
     cls.__name__: cls
     for cls in (
-        Curve, Link, Processes, Edge, Unit, LinkProfile, Stopped, Intercept, Toxic, Kill, Restart,
-        InForce, Flow, LinkSeen, Process, ProcessesSeen, EdgeSeen, Exercised, Snapshot,
+        Curve, Link, Processes, Edge, ProxiedEdge, Unit, LinkProfile, Stopped, Intercept, Toxic,
+        Kill, Restart, InForce, Flow, LinkSeen, Process, ProcessesSeen, EdgeSeen, Exercised,
+        Snapshot,
     )
 }  # fmt: skip
 

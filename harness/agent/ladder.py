@@ -20,6 +20,7 @@ from harness.agent.effects import (
     InForce,
     Link,
     Processes,
+    ProxiedEdge,
     Seen,
     Snapshot,
 )
@@ -32,6 +33,7 @@ LADDER: Dict[Type[Any], Tuple[str, ...]] = {
     ),
     Processes: ("harness.mechanisms.signals:Signals",),
     Edge: ("harness.mechanisms.proxy:Proxy",),
+    ProxiedEdge: ("harness.mechanisms.standing_proxy:StandingProxy",),
 }
 
 

@@ -51,14 +51,17 @@ def world() -> None:
 def up(file: Path) -> None:
     """Start the system of FILE and keep it up."""
     from harness.experiment.system_file import load_system
-    from harness.substrates.local.substrate import LocalSubstrate
+    from harness.substrates.registry import world_substrate
 
-    system, substrate = load_system(file), LocalSubstrate()
+    system = load_system(file)
+    substrate = world_substrate()
     if why := substrate.refuse(system):
         raise Refused(why, where=str(file))
     directory = _fresh(Path("reports", f"world-{system.metadata.name}").absolute())
     with _ended_by_signals(), substrate.open(system, directory, _NO_LEASE_S) as it:
-        _describe(system, substrate.topology(system), it, directory)
+        _describe(system, it.topology, it, directory)
+        if caveat := substrate.caveat(system):
+            click.echo(f"note: {caveat}", err=True)
         _watch(it)
 
 

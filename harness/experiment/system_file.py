@@ -17,7 +17,7 @@ from harness.units import Duration
 
 _ADDRESS = re.compile(r"[^\s:/]+:\d{1,5}")
 _REFERENCE = re.compile(r"\$\(([^()]*)\)")
-_OWN = ("port", "name", "zone", "data")
+_OWN = ("host", "port", "name", "zone", "data")
 _MAX_SERVICES = 100
 
 
@@ -238,15 +238,20 @@ def _check_calls(entry: Entry, by_name: dict[str, Service], problems: Problems) 
 
 
 def _check_references(entry: Entry, by_name: dict[str, Service], problems: Problems) -> None:
-    """`$(database.host)` in `run` and `env` must mean something."""
+    """`$(database.host)`, `$(api-0.port)` in `run` and `env` must mean something."""
     assert isinstance(entry.value.data, dict)
     own = by_name[entry.key.raw]
+    replicas = {f"{s.name}-{i}": s for s in by_name.values() for i in range(_several(s))}
     for node in _texts(entry.value.data):
         for match in _REFERENCE.finditer(node.raw):
-            wrong_reference = _judge_reference(match[1].strip(), own, by_name)
+            wrong_reference = _judge_reference(match[1].strip(), own, by_name | replicas)
             if wrong_reference:
                 said, hint = wrong_reference
                 problems.add(node.at(match.start()), codes.REFERENCE, said, hint)
+
+
+def _several(service: Service) -> int:
+    return service.replicas if service.replicas > 1 else 0
 
 
 def _texts(service: dict[str, Entry]) -> list[Node]:

@@ -17,6 +17,7 @@ from harness.agent.effects import Processes, is_probe
 from harness.mechanisms import sockets
 from harness.mechanisms.namespaces import identity, inside
 from harness.mechanisms.packets import TCP, read
+from harness.mechanisms.place import keeper_of
 
 #: Address and port of each.
 Callers = FrozenSet[Tuple[str, int]]
@@ -30,9 +31,10 @@ _ETH_P_IP, _TO_US = 0x0800, 0
 def connected(target: Processes, waiting: bool = False) -> Callers:
     """Who is connected to the target's ports. `waiting`: only those whose data nobody has read yet.
     Our own probes are left out."""
-    open_ones = sockets.OPEN if target.ports else (*sockets.OPEN, sockets.LISTEN)
+    served = _ports(target)
+    open_ones = sockets.OPEN if served else (*sockets.OPEN, sockets.LISTEN)
     found = _sockets_of(target, open_ones)
-    ports = target.ports or tuple(c.local_port for c in found if c.state == sockets.LISTEN)
+    ports = served or tuple(c.local_port for c in found if c.state == sockets.LISTEN)
     return frozenset(
         (c.remote, c.remote_port)
         for c in found
@@ -60,6 +62,11 @@ def heard(target: Processes, for_s: float) -> Callers:
     return frozenset(found)
 
 
+def _ports(target: Processes) -> Tuple[int, ...]:
+    keeper = keeper_of(target.keeper) if target.keeper else None
+    return (keeper.port,) if keeper else target.ports
+
+
 def _ear() -> socket.socket:
     found = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_IP))
     found.setblocking(False)
@@ -83,7 +90,7 @@ def _listen(ear: socket.socket, ports: Tuple[int, ...], for_s: float) -> Callers
 
 def _sockets_of(target: Processes, states: Tuple[int, ...]) -> Tuple[sockets.Connection, ...]:
     """None where its namespace is not ours to enter: then nothing can be counted."""
-    netns = target.netns or f"/proc/{target.pid}/ns/net"
+    netns = target.netns or f"/proc/{target.pid or 'self'}/ns/net"
     try:
         if identity(netns) == identity("/proc/self/ns/net"):
             return sockets.connections(states)

@@ -2,9 +2,9 @@
 
 A target on a cluster is everything in a pod but its sandbox. One in a world is everything in its
 network namespace that lives in another user namespace than ours: our proxy and probes are there
-too, but in ours. An attached target is one pid, with its descendants. A process is known by pid and
-start time, and signalled through a pidfd, so that a pid that was given to somebody else is never
-hit.
+too, but in ours; where there are no namespaces, it is the descendants of a keeper. An attached
+target is one pid, with its descendants. A process is known by pid and start time, and signalled
+through a pidfd, so that a pid that was given to somebody else is never hit.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Dict, List, Optional, Tuple
 
 from harness.agent.effects import Process, Processes
 from harness.mechanisms.namespaces import identity
+from harness.mechanisms.place import Keeper, keeper_of
 from harness.mechanisms.pods import inhabitants
 
 _DEAD = "ZX"
@@ -33,8 +34,10 @@ def find(target: Processes) -> Tuple[Process, ...]:
     """Those that live now, by pid."""
     if target.pod:
         found = _of_pod(target.pod)
+    elif target.keeper:
+        found = kept_by(keeper_of(target.keeper))
     else:
-        found = _in_namespace(target.netns) if target.netns else _family(target.pid, target.start)
+        found = _in_namespace(target.netns) if target.netns else family(target.pid, target.start)
     return tuple(sorted(found, key=lambda process: process.pid))
 
 
@@ -71,6 +74,11 @@ def _of_pod(uid: str) -> List[Process]:
     return [stat.process for stat in stats if stat is not None]
 
 
+def kept_by(keeper: Optional[Keeper]) -> List[Process]:
+    """All that descend from it, itself left out."""
+    return family(keeper.pid, keeper.start)[1:] if keeper else []
+
+
 def _in_namespace(netns: str) -> List[Process]:
     inode, ours = identity(netns), identity("/proc/self/ns/user")
     if inode is None:
@@ -84,9 +92,21 @@ def _in_namespace(netns: str) -> List[Process]:
     ]
 
 
-def _family(pid: int, start: int) -> List[Process]:
+def every() -> List[Process]:
+    """All of this machine that live."""
+    return [stat.process for pid in _pids() if (stat := _stat(pid)) is not None]
+
+
+def children(pid: int) -> List[Process]:
+    """Those that live."""
+    stats = (_stat(other) for other in _pids())
+    return [stat.process for stat in stats if stat is not None and stat.parent == pid]
+
+
+def family(pid: int, start: int = 0) -> List[Process]:
+    """The process (whenever it began, without a start) and all that descend from it."""
     first = _stat(pid)
-    if first is None or first.process.start != start:
+    if first is None or start not in (0, first.process.start):
         return []
     children: Dict[int, List[_Stat]] = {}
     for other in _pids():

@@ -83,9 +83,8 @@ class Proxy:
         if running is None:
             return _plainly(edge, for_s)
         toxics = tuple(e.effect for e in running.toxics if isinstance(e.effect, Toxic))
-        calm = not any(toxic.kind in _BREAKING for toxic in toxics)
         share = effect.share if isinstance(effect, Toxic) else 1.0
-        return running.witness.look(for_s, for_s + _waits_s(toxics), calm, share)
+        return running.witness.look(for_s, for_s + waits_s(toxics), is_calm(toxics), share)
 
     def exercised(self, edge: Edge, effect_id: str) -> Exercised:
         """Connections of the application that met a toxic; for `Intercept`, those it ended."""
@@ -175,7 +174,12 @@ def _redirected(edge: Edge) -> bool:
         return False  # the caller's namespace is gone, and everything in it
 
 
-def _waits_s(toxics: Tuple[Toxic, ...]) -> float:
+def is_calm(toxics: Tuple[Toxic, ...]) -> bool:
+    """None of them breaks connections."""
+    return not any(toxic.kind in _BREAKING for toxic in toxics)
+
+
+def waits_s(toxics: Tuple[Toxic, ...]) -> float:
     """How much later an answer may come, and still be one."""
     waits = sum(
         curve.peak / 1000

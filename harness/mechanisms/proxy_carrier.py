@@ -1,8 +1,8 @@
 """What every proxy of ours does: accepts, connects on, and moves bytes with the toxics in force.
 
 How connections come to its listeners, and where they go, is its subclass's business: by a redirect
-(`proxy_server`), or because callers were told its address (`proxy_of_edge`). Caveat: a caller sees
-its connection made before the dependency has been reached.
+(`proxy_server`), or because callers were told its address (`proxy_listening`). Caveat: a caller
+sees its connection made before the dependency has been reached.
 """
 
 from __future__ import annotations

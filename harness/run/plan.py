@@ -55,7 +55,8 @@ def make_plan(
         warmup=float(experiment.load.warmup) if experiment.load else 0.0,
         duration=duration, settle=float(settle),
         max_duration=float(experiment.guard.max_duration), variables=experiment.variables,
-        warnings=_warnings(load, topology), until_decided=until_decided,
+        warnings=_warnings(substrate.caveat(experiment.system), load, topology),
+        until_decided=until_decided,
     )  # fmt: skip
     if plan.warmup + duration > plan.max_duration:
         raise Refused(
@@ -99,7 +100,8 @@ def _place(
     if not resources:
         raise Refused(
             f"{intervention.where} cannot take {intervention.kind} on {substrate.name}: it offers "
-            f"no {fault.needs.__name__}", where=place, hint=f"harness explain {intervention.kind}",
+            f"no {fault.needs.__name__}", where=place,
+            hint=substrate.caveat(experiment.system) or f"harness explain {intervention.kind}",
         )  # fmt: skip
     return [
         replace(effect, mechanism=substrate.mechanism(effect.resource))
@@ -243,10 +245,11 @@ def _load(
     )  # fmt: skip
 
 
-def _warnings(load: LoadPlan | None, topology: Topology) -> tuple[str, ...]:
-    closed = (_CLOSED_LOOP,) if load and load.closed_users else ()
+def _warnings(caveat: str, load: LoadPlan | None, topology: Topology) -> tuple[str, ...]:
+    closed = _CLOSED_LOOP if load and load.closed_users else ""
     named = f"{load.entry} " if load else "\0"
-    return (*closed, *(note for note in topology.notes if note.startswith(named)))
+    notes = (note for note in topology.notes if note.startswith(named))
+    return tuple(filter(None, (caveat, closed, *notes)))
 
 
 def _url(experiment: Experiment, load: Load, topology: Topology) -> str:

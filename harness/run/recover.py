@@ -1,8 +1,8 @@
 """Taking back from the journal what a dead run left: reverts are data, and may be repeated.
 
 A local world needs nothing: it ends with its supervisor, which ends with the harness. Here that is
-looked at, not believed. What lives outside a world (attached processes) is made as its snapshot
-says by a fresh agent.
+looked at, not believed; what is left of a loopback world is ended. What lives outside a world
+(attached processes) is made as its snapshot says by a fresh agent.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from harness.record.directory import RunDirectory
 from harness.record.journal import Journal, Step, chain_of, is_held, salvaged
 from harness.record.plan import Plan, PlannedEffect
 from harness.run import state
+from harness.substrates.loopback.remains import end as end_of_loopback
+from harness.substrates.registry import WORLDS
 
 LEASE_S = 30.0
 #: How long the end of a dead run's world is waited for: its supervisor ends with its harness.
@@ -95,13 +97,15 @@ def _recover(directory: RunDirectory, run_id: str, alive: bool) -> Recovery:
         return Recovery(run_id, "has no plan: nothing was ever done")
     if alive:
         return Recovery(run_id, "is running: `harness halt` or Ctrl-C ends it", running=True)
+    if stays := end_of_loopback(directory.path):
+        return Recovery(run_id, "its processes do not end", left=stays)
     try:
         found = still_open(directory)
     except UsageError as error:
         return _unreadable(directory, run_id, error)
     if not found:
         return Recovery(run_id, "nothing was left behind")
-    if directory.plan().substrate == "local":
+    if directory.plan().substrate in WORLDS:
         return _world_is_gone(directory, run_id, found)
     try:
         return _make_as_before(directory, run_id, found)
@@ -114,7 +118,7 @@ def clear(keys: tuple[str, ...]) -> None:
     """Take back what dead runs left on these resources, or refuse: a snapshot of what a fault left
     would make it the normal state."""
     for entry in state.entries():
-        if entry.alive or entry.substrate == "local":
+        if entry.alive or entry.substrate in WORLDS:
             continue  # what was in a world ended with it, and no other run could name it
         directory = RunDirectory(Path(entry.directory))
         found = still_open(directory)
@@ -129,7 +133,8 @@ def clear(keys: tuple[str, ...]) -> None:
 
 def _unreadable(directory: RunDirectory, run_id: str, error: UsageError) -> Recovery:
     """Another version's run: only what lived in a world is known to have ended."""
-    in_world = '"substrate": "local"' in (directory.path / "plan.json").read_text()
+    text = (directory.path / "plan.json").read_text()
+    in_world = any(f'"substrate": "{name}"' in text for name in WORLDS)
     left = () if in_world else (f"{error.message} ({error.hint})",)
     return Recovery(run_id, "its plan is of another version", left=left)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -136,4 +136,5 @@ def _driver(
     def spawn(argv: tuple[str, ...], log: Path) -> Child:
         return world.spawn(CLIENT, argv, log)
 
-    return Driver(plan.load, directory.path, spawn, hosts)
+    load = replace(plan.load, url=world.url(plan.load.url))
+    return Driver(load, directory.path, spawn, hosts)

@@ -18,6 +18,7 @@ from pathlib import Path
 from harness.agent.effects import Processes, decode
 from harness.clock import SECOND
 from harness.mechanisms.namespaces import identity
+from harness.mechanisms.place import keeper_of
 from harness.record.resources import Sample, line_of
 
 _EVERY_NS = SECOND
@@ -87,8 +88,10 @@ class Sampler:
         )  # fmt: skip
 
     def _mine(self, target: Processes, everything: Sequence[Used]) -> list[Used]:
+        if target.keeper:
+            return _kept(target, everything)
         if not target.netns:
-            return _family(target, everything)
+            return _family(target.pid, target.start, everything)
         network = identity(target.netns)
         return [used for used in everything if self._lives_in(used.pid, network)]
 
@@ -113,9 +116,14 @@ def _memory(processes: Sequence[Used]) -> int:
     return own + max((used.shared for used in processes), default=0)
 
 
-def _family(target: Processes, everything: Sequence[Used]) -> list[Used]:
+def _kept(target: Processes, everything: Sequence[Used]) -> list[Used]:
+    keeper = keeper_of(target.keeper)
+    return _family(keeper.pid, keeper.start, everything)[1:] if keeper else []
+
+
+def _family(pid: int, start: int, everything: Sequence[Used]) -> list[Used]:
     """The process and all that descend from it."""
-    found = [u for u in everything if (u.pid, u.start) == (target.pid, target.start)]
+    found = [used for used in everything if (used.pid, used.start) == (pid, start)]
     for used in found:
         found += [child for child in everything if child.parent == used.pid]
     return found

@@ -18,7 +18,7 @@ class Replica:
     """`name` is `database` for a service of one, `api-0`, `api-1` … for more. `address` is IPv4.
 
     `pid` names an attached process; those that we start change theirs. `node` is the machine of a
-    cluster that it runs on."""
+    cluster that it runs on. It is one `of` so many."""
 
     name: str
     service: str
@@ -27,6 +27,7 @@ class Replica:
     port: int
     pid: int = 0
     node: str = ""
+    of: int = 1
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,10 @@ class World(Protocol):
         """Why a person wants everything taken back now, or empty. Answers at once."""
         ...
 
+    def url(self, planned: str) -> str:
+        """Where the load reaches what a plan calls so."""
+        ...
+
     def troubles(self) -> tuple[str, ...]:
         """What ended or restarted by itself since the last call: `api-0 exited with 1`.
         Raises `HandsError(lost=True)` when the world itself has ended."""
@@ -114,6 +119,10 @@ class Substrate(Protocol):
 
     def refuse(self, system: System) -> str:
         """Why this system cannot live here (with the cure), or nothing."""
+        ...
+
+    def caveat(self, system: System) -> str:
+        """What cannot be shown here that could be, why, and the cure; or nothing."""
         ...
 
     def topology(self, system: System) -> Topology:

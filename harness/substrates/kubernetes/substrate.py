@@ -61,6 +61,9 @@ class KubernetesSubstrate:
                 self._found = topology.find(system, self.reader)
         return self._found.topology
 
+    def caveat(self, system: System) -> str:
+        return ""
+
     def forbids(self, kind: str, replica: Replica) -> str:
         pod = self._pods.get(replica.name)
         if pod is None:

@@ -37,6 +37,9 @@ class ClusterWorld:
         self._children.append(child)
         return child
 
+    def url(self, planned: str) -> str:
+        return planned
+
     def halted(self) -> str:
         return self._halted
 

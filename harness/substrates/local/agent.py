@@ -5,25 +5,26 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from harness.capabilities import HandsError
 from harness.errors import NotReady
 from harness.substrates.hands import AgentHands
 from harness.substrates.local.channel import ChannelError
-from harness.substrates.local.layout import own_environment
 from harness.substrates.local.process import Asked, spawn
 from harness.substrates.successor import SucceedingHands
 
 
 @contextlib.contextmanager
-def agents_of(world: str, directory: Path, lease_s: float) -> Iterator[SucceedingHands]:
+def agents_of(
+    world: str, directory: Path, lease_s: float, env: Mapping[str, str]
+) -> Iterator[SucceedingHands]:
     """An agent, and another when that one is lost."""
     with contextlib.ExitStack() as agents:
 
         def start() -> AgentHands:
-            return agents.enter_context(agent_of(world, directory, lease_s))
+            return agents.enter_context(agent_of(world, directory, lease_s, env))
 
         def again() -> AgentHands:
             try:
@@ -39,10 +40,12 @@ def agents_of(world: str, directory: Path, lease_s: float) -> Iterator[Succeedin
 
 
 @contextlib.contextmanager
-def agent_of(world: str, directory: Path, lease_s: float) -> Iterator[AgentHands]:
+def agent_of(
+    world: str, directory: Path, lease_s: float, env: Mapping[str, str]
+) -> Iterator[AgentHands]:
     """Hands that reach the world's links, processes and edges; taken back and ended on leaving."""
     argv = (sys.executable, "-P", "-m", "harness.agent.main", "--lease", f"{lease_s:g}")
-    asked = Asked("", argv, "/", own_environment())
+    asked = Asked("", argv, "/", env)
     to_agent, requests = os.pipe()
     answers, from_agent = os.pipe()
     with os.fdopen(answers, "rb") as reader, os.fdopen(requests, "wb") as writer:

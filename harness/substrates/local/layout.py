@@ -10,6 +10,7 @@ import os
 import re
 import shlex
 import sys
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -36,10 +37,13 @@ def replica_names(service: Service) -> tuple[str, ...]:
 def topology_of(system: System) -> Topology:
     hosts = {host.name: host for host in hosts_of(system)}
     replicas = tuple(
-        Replica(name, service.name, _zone(service, i), hosts[name].address, service.port)
+        Replica(
+            name=name, service=service.name, zone=_zone(service, i), address=hosts[name].address,
+            port=service.port, of=service.replicas,
+        )
         for service in system.services
         for i, name in enumerate(replica_names(service))
-    )
+    )  # fmt: skip
     calls = tuple((service.name, to) for service in system.services for to in service.calls)
     return Topology(replicas, calls, Replica(CLIENT, CLIENT, "", hosts[CLIENT].address, 0))
 
@@ -60,19 +64,23 @@ def names_of(topology: Topology) -> str:
 def commands_of(system: System, topology: Topology, logs: Path) -> tuple[Command, ...]:
     """What runs on each replica's host, in the order of the file."""
     return tuple(
-        _command(system, service, replica, topology, logs)
+        command(
+            system, service, replica, logs, partial(_value, replica=replica, topology=topology),
+            service_environment(HOME),
+        )
         for service in system.services
         for replica in topology.replicas
         if replica.service == service.name
-    )
+    )  # fmt: skip
 
 
-def _command(
-    system: System, service: Service, replica: Replica, topology: Topology, logs: Path
-) -> Command:
-    value = partial(_value, replica=replica, topology=topology)
+def command(
+    system: System, service: Service, replica: Replica, logs: Path,
+    value: Callable[[str], str], env: Mapping[str, str],
+) -> Command:  # fmt: skip
+    """A replica's, with `value` for each `$(name)`."""
     filled = partial(_REFERENCE.sub, lambda match: value(match[1]))
-    env = service_environment() | {name: filled(text) for name, text in service.env}
+    env = {**env, **{name: filled(text) for name, text in service.env}}
     return Command(
         host=replica.name,
         argv=tuple(filled(word) for word in shlex.split(service.run)),
@@ -85,19 +93,29 @@ def _command(
 
 def _value(name: str, replica: Replica, topology: Topology) -> str:
     """What `$(name)` stands for in the command of this replica."""
-    own = {
-        "port": str(replica.port), "name": replica.name, "zone": replica.zone,
-        "data": data_directory(replica.name), "host": replica.address,
-    }  # fmt: skip
+    own = own_values(replica, data_directory(replica.name))
     if name in own:
         return own[name]
     other, _, field = name.partition(".")
     found = topology.named(other)
     if found and field in ("host", "port"):
         return other if field == "host" else str(found[0].port)
-    raise Refused(
+    raise means_nothing(name, replica)
+
+
+def own_values(replica: Replica, data: str) -> dict[str, str]:
+    """What a replica may ask of itself, by name."""
+    return {
+        "port": str(replica.port), "name": replica.name, "zone": replica.zone,
+        "data": data, "host": replica.address,
+    }  # fmt: skip
+
+
+def means_nothing(name: str, replica: Replica) -> Refused:
+    own = "), $(".join(own_values(replica, ""))
+    return Refused(
         f"$({name}) in the command of {replica.service} stands for nothing",
-        hint=f"there are $({'), $('.join(own)}) and $(SERVICE.host), $(SERVICE.port)",
+        hint=f"there are $({own}) and $(SERVICE.host), $(SERVICE.port)",
     )
 
 
@@ -106,11 +124,11 @@ def data_directory(replica: str) -> str:
     return f"{DATA}/{replica}"
 
 
-def service_environment() -> dict[str, str]:
+def service_environment(home: str) -> dict[str, str]:
     """Little of the caller's, so that a system behaves alike wherever it is started."""
     return {
         "PATH": f"{Path(sys.prefix, 'bin')}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
-        "HOME": HOME,
+        "HOME": home,
         "USER": "harness",
         "LANG": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",

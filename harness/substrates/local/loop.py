@@ -18,7 +18,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -95,7 +95,7 @@ class Loop:
         self._selector.register(self._woken, selectors.EVENT_READ, lambda: self._woken.recv(4096))
 
     def _reap(self) -> None:
-        ended = list(_ended_children())
+        ended = list(processes.ended_children())
         for pid, status in ended:
             self._ended(pid, status)
         if ended:
@@ -246,13 +246,6 @@ class Loop:
         with contextlib.suppress(KeyError, ValueError):
             self._selector.unregister(connection)
         connection.close()
-
-
-def _ended_children() -> Iterator[tuple[int, int]]:
-    """Pid and status of each that has ended and was not waited for."""
-    with contextlib.suppress(ChildProcessError):
-        while (found := os.waitpid(-1, os.WNOHANG))[0]:
-            yield found
 
 
 def _send(connection: socket.socket, fields: Answer, fds: Sequence[int] = ()) -> None:

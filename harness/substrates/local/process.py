@@ -14,24 +14,33 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from harness.errors import NotReady, Refused
 from harness.substrates.local import channel
-from harness.substrates.local.layout import own_environment
-from harness.substrates.local.spec import WorldSpec
 
 _START_S = 20.0
 _END_S = 5.0
 
 
+class Spec(Protocol):
+    """What a supervisor is told: one line of JSON."""
+
+    @property
+    def name(self) -> str: ...
+
+    def to_json(self) -> str: ...
+
+
 class Supervisor:
     """Started from the main thread: the kernel ends it when that thread ends."""
 
-    def __init__(self, spec: WorldSpec, log: Path) -> None:
+    def __init__(
+        self, spec: Spec, log: Path, module: str = "harness.substrates.local.supervisor"
+    ) -> None:
         if threading.current_thread() is not threading.main_thread():
             raise Refused("a world is started from the main thread, with which it ends")
         self.name = spec.name
-        module = "harness.substrates.local.supervisor"
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", module, str(os.getpid())],
@@ -44,7 +53,7 @@ class Supervisor:
             self.close()
             raise
 
-    def _greet(self, spec: WorldSpec, log: Path) -> None:
+    def _greet(self, spec: Spec, log: Path) -> None:
         assert self._process.stdin
         assert self._process.stdout
         with contextlib.suppress(BrokenPipeError):
@@ -152,8 +161,10 @@ def spawn(world: str, asked: Asked, stdio: Sequence[int]) -> WorldChild:
     return WorldChild(connection, answer.fields["pid"])
 
 
-def spawn_logged(world: str, host: str, argv: Sequence[str], log: Path) -> WorldChild:
+def spawn_logged(
+    world: str, host: str, argv: Sequence[str], log: Path, env: Mapping[str, str]
+) -> WorldChild:
     """A process of ours whose output goes into a file."""
-    asked = Asked(host, argv, str(Path.cwd()), own_environment())
+    asked = Asked(host, argv, str(Path.cwd()), env)
     with log.open("ab") as out, Path(os.devnull).open("rb") as nothing:
         return spawn(world, asked, (nothing.fileno(), out.fileno(), out.fileno()))

@@ -12,8 +12,9 @@ import os
 import resource
 import signal
 import socket
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from harness.agent.effects import Process, is_probe
 from harness.mechanisms.namespaces import NEW_NET, NEW_USER, enter, identity, unshare
@@ -64,10 +65,16 @@ class Namespaces:
 def start(what: Start, settle: Callable[[], None]) -> int:
     """Fork and exec; the pid. `settle` is called in the child. Raises OSError when it cannot be
     executed."""
+    return forked(lambda failures: become(what, settle, failures))
+
+
+def forked(child: Callable[[int], NoReturn]) -> int:
+    """The pid of a child that does this, once it has closed the descriptor that it is given. Raises
+    OSError with what it wrote there."""
     read_end, write_end = os.pipe()
     pid = os.fork()
     if pid == 0:
-        become(what, settle, write_end)
+        child(write_end)
     os.close(write_end)
     with os.fdopen(read_end, "rb") as failures:
         failure = failures.read().decode()
@@ -76,7 +83,7 @@ def start(what: Start, settle: Callable[[], None]) -> int:
     return pid
 
 
-def become(what: Start, settle: Callable[[], None], failures: int) -> None:
+def become(what: Start, settle: Callable[[], None], failures: int) -> NoReturn:
     """In the child, to its end: turn into the program, or say why not."""
     try:
         os.setsid()
@@ -93,6 +100,13 @@ def become(what: Start, settle: Callable[[], None], failures: int) -> None:
     except BaseException as error:
         os.write(failures, f"{what.argv[0]}: {error}".encode())
     os._exit(127)
+
+
+def ended_children() -> Iterator[tuple[int, int]]:
+    """Pid and status of each that has ended and was not waited for."""
+    with contextlib.suppress(ChildProcessError):
+        while (found := os.waitpid(-1, os.WNOHANG))[0]:
+            yield found
 
 
 def map_ids(inside: int, uid: int, gid: int) -> None:

@@ -13,11 +13,12 @@ import random
 import socket
 import struct
 
-from harness.agent.effects import PROBE_PORTS
+from harness.agent.effects import ORDINARY_PROBE_PORTS, PROBE_PORTS
 from harness.substrates.local import channel
 from harness.substrates.local.layout import CLIENT
 from harness.substrates.substrate import Replica
 
+LOOPBACK = "127.0.0.1"
 _ATTEMPTS = 10
 _MOST_BYTES = 1 << 20
 
@@ -41,7 +42,7 @@ def _connected(world: str, replica: Replica, timeout_s: float) -> socket.socket:
         probe = _probe_socket(world)
         probe.settimeout(timeout_s)
         try:
-            probe.bind(("", random.choice(PROBE_PORTS)))
+            probe.bind(("", random.choice(_ports(replica))))
             probe.connect((replica.address, replica.port))
         except (ConnectionError, TimeoutError):
             probe.close()
@@ -51,6 +52,10 @@ def _connected(world: str, replica: Replica, timeout_s: float) -> socket.socket:
         else:
             return probe
     return probe
+
+
+def _ports(replica: Replica) -> range:
+    return ORDINARY_PROBE_PORTS if replica.address == LOOPBACK else PROBE_PORTS
 
 
 def _probe_socket(world: str) -> socket.socket:

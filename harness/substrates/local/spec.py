@@ -75,12 +75,12 @@ def spec_from_json(text: str) -> WorldSpec:
     return WorldSpec(
         name=data["name"],
         hosts=tuple(Host(**host) for host in data["hosts"]),
-        commands=tuple(map(_command, data["commands"])),
+        commands=tuple(map(command_from, data["commands"])),
         names=data["names"],
         keep=tuple(data["keep"]),
     )
 
 
-def _command(data: dict[str, Any]) -> Command:
+def command_from(data: dict[str, Any]) -> Command:
     env = tuple((name, value) for name, value in data["env"])
     return Command(**{**data, "argv": tuple(data["argv"]), "env": env})

@@ -40,6 +40,9 @@ class LocalSubstrate:
     def topology(self, system: System) -> Topology:
         return layout.topology_of(system)
 
+    def caveat(self, system: System) -> str:
+        return ""
+
     def resources(
         self, capability: type, origins: tuple[Replica, ...], to: tuple[Replica, ...]
     ) -> tuple[Resource, ...]:
@@ -74,10 +77,11 @@ class LocalSubstrate:
         logs.mkdir(parents=True, exist_ok=True)
         spec = world_spec(system, topology, directory, keep)
         supervisor = Supervisor(spec, directory / "world.log")
-        with contextlib.closing(supervisor), agents_of(spec.name, directory, lease_s) as agent:
+        env = layout.own_environment()
+        with contextlib.closing(supervisor), agents_of(spec.name, directory, lease_s, env) as agent:
             start_services(spec.name, system, topology, logs)
             units = LocalUnits(spec.name, system, topology)
-            yield LocalWorld(supervisor, WorldHands(units, agent))
+            yield LocalWorld(supervisor, WorldHands(units, agent), topology, env)
 
 
 def world_spec(

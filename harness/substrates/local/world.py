@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -27,21 +27,30 @@ _LAST_LINES = 15
 
 
 class LocalWorld:
-    def __init__(self, supervisor: Supervisor, hands: Hands) -> None:
+    """`topology` has the addresses that are in use, `env` is that of our own processes there."""
+
+    def __init__(
+        self, supervisor: Supervisor, hands: Hands, topology: Topology, env: Mapping[str, str]
+    ) -> None:
         self.name = supervisor.name
         self.hands = hands
+        self.topology = topology
         self._supervisor = supervisor
+        self._env = env
 
     @property
     def alive(self) -> bool:
         return self._supervisor.alive
 
     def spawn(self, host: str, argv: tuple[str, ...], log: Path) -> Child:
-        child: WorldChild = spawn_logged(self.name, host, argv, log)
+        child: WorldChild = spawn_logged(self.name, host, argv, log, self._env)
         return child
 
     def halted(self) -> str:
         return ""
+
+    def url(self, planned: str) -> str:
+        return planned
 
     def troubles(self) -> tuple[str, ...]:
         try:

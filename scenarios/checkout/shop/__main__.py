@@ -14,13 +14,14 @@ except ModuleNotFoundError as missing:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="shop")
+    parser.add_argument("--host", default="0.0.0.0")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--database", required=True)
     parser.add_argument("--cache", required=True)
     given = parser.parse_args()
     settings = Settings.from_environment(given.database, given.cache)
     uvicorn.run(
-        make_app(settings), host="0.0.0.0", port=given.port, log_level="warning", access_log=False
+        make_app(settings), host=given.host, port=given.port, log_level="warning", access_log=False
     )
 
 
