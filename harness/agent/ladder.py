@@ -11,6 +11,7 @@ that live as long as the agent, so that children tied to their parent thread (PD
 from __future__ import annotations
 
 import importlib
+import threading
 from typing import Any, Dict, List, Optional, Protocol, Tuple, Type
 
 from harness.agent.effects import (
@@ -64,6 +65,7 @@ class Ladder:
         self._rungs = rungs
         self._made: Dict[str, Mechanism] = {}
         self._chosen: Dict[Any, Mechanism] = {}
+        self._making = threading.Lock()
 
     def choose(self, resource: Any, effects: Tuple[Effect, ...] = ()) -> Mechanism:
         """The first that works for all these effects, and from then on the same for that resource;
@@ -105,9 +107,10 @@ class Ladder:
         self, place: str, resource: Any = None, effects: Tuple[Effect, ...] = ()
     ) -> Tuple[str, Optional[Mechanism]]:
         try:
-            if place not in self._made:
-                module, _, name = place.partition(":")
-                self._made[place] = getattr(importlib.import_module(module), name)()
+            with self._making:  # one for all threads: it remembers what it did
+                if place not in self._made:
+                    module, _, name = place.partition(":")
+                    self._made[place] = getattr(importlib.import_module(module), name)()
             return self._made[place].works(resource, effects), self._made[place]
         except (ImportError, AttributeError, OSError) as error:
             return f"{type(error).__name__}: {error}", None

@@ -140,9 +140,9 @@ def _describe(system: System, topology: Topology, it: LocalWorld, directory: Pat
         zone = f"  zone {replica.zone}" if replica.zone else ""
         log = directory / "services" / f"{replica.name}.log"
         click.echo(f"  {replica.name:{width}}  {replica.address}:{replica.port}{zone}  {log}")
-    first = topology.replicas[0]
+    url = it.url(f"http://{topology.replicas[0].name}:{topology.replicas[0].port}/")
     label = it.name.removeprefix(world_name(""))
-    click.echo(f"harness world exec {label}/client -- curl -s http://{first.name}:{first.port}/")
+    click.echo(f"harness world exec {label}/client -- curl -s {url}")
     click.echo("Ctrl-C ends it.", err=True)
 
 

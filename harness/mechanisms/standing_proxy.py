@@ -48,7 +48,7 @@ class StandingProxy:
         self._toxics: Dict[ProxiedEdge, Tuple[Toxic, ...]] = {}
         self._turn = threading.Lock()
 
-    def works(self) -> str:
+    def works(self, edge: Optional[ProxiedEdge] = None, effects: Tuple[Effect, ...] = ()) -> str:
         """Why it does not work here, or nothing."""
         return "" if PLACE in os.environ else "no proxies stand here"
 
