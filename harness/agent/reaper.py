@@ -19,6 +19,7 @@ from typing import Dict, List, Tuple
 
 from harness.agent.effects import Resource, Snapshot, decode
 from harness.agent.ladder import Ladder
+from harness.agent.stepping import step
 from harness.agent.trust import ACKNOWLEDGED, LARGEST
 from harness.mechanisms.pods import located
 
@@ -106,6 +107,7 @@ class Reaper:
                     return ""
                 time.sleep(0.1 * (attempt + 1))
             else:
+                step(f"reaper took back {resource.target}")
                 return ""
         return reason
 

@@ -12,11 +12,12 @@ import os
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, Tuple
+from typing import Any, Callable, Dict, FrozenSet, Tuple
 
 from harness.agent.effects import Act, Effect, Exercised, InForce, Resource, Seen, Snapshot
 from harness.agent.ladder import Ladder, Mechanism
 from harness.agent.protocol import VERSION, Failed, Request
+from harness.agent.stepping import step
 from harness.agent.trust import Receipt, Trustee
 from harness.mechanisms.pods import located
 
@@ -26,12 +27,14 @@ PATIENCE_S = 5.0
 
 @dataclass
 class _Holding:
-    """One resource as this run changed it. `lock` is held while it changes; `place` is the resource
-    as mechanisms know it, the same for as long as they hold it."""
+    """One resource as this run changed it. `lock` is held while it changes; `effects` are the ids
+    that were last made; `place` is the resource as mechanisms know it, the same for as long as they
+    hold it."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     generation: int = -1
     held: bool = False
+    effects: FrozenSet[str] = frozenset()
     snapshot: Snapshot = field(default_factory=lambda: Snapshot(""))
     place: Any = None
 
@@ -58,6 +61,7 @@ class Service:
         """The value to answer with; raises `Failed` or whatever a mechanism raised."""
         if request.op not in self._ops:
             raise Failed(f"no operation {request.op!r}")
+        self.expire_when_due()
         return self._ops[request.op](**request.arguments)
 
     def expire_when_due(self) -> None:
@@ -109,10 +113,13 @@ class Service:
                     f"it has seen {holding.generation}"
                 )
             holding.generation = generation
+            effects = self._wanted(holding, effects)
             if effects:
                 self._hold(holding, Receipt(receipt, resource, snapshot))
             place = holding.place = holding.place or located(resource)
+            holding.effects = frozenset(effect.id for effect in effects)
             mechanism.make(place, snapshot, effects)
+            step(" ".join(["made", *(effect.id for effect in effects)]))
             if not effects:
                 self._let_go(resource, holding)
 
@@ -122,7 +129,10 @@ class Service:
         mechanism = self._ladder.choose(place)
         with self._holding(resource).lock:
             self._check_lease()
-            return self._acting(mechanism)(place, act, effect_id)
+            step(f"acts {effect_id}")
+            seen = self._acting(mechanism)(place, act, effect_id)
+            step(f"did {effect_id}")
+            return seen
 
     def _measure(self, resource: Resource, effect: Any, for_s: float) -> Seen:
         place = self._place(resource)
@@ -138,12 +148,20 @@ class Service:
 
     # ------------------------------------------------------------ the lease and the trustee
 
+    def _wanted(
+        self, holding: _Holding, effects: Tuple[InForce, ...]
+    ) -> Tuple[InForce, ...]:  # fmt: skip
+        """Once the lease is over, whoever only takes something away gets all of it taken away."""
+        less = {effect.id for effect in effects} <= holding.effects
+        return () if self._over and less else effects
+
     def _hold(self, holding: _Holding, receipt: Receipt) -> None:
         """Before anything is changed: is the lease good, and could the reaper take it back?"""
         self._begin(receipt.id)
         self._check_lease()
         if not holding.held:
             self._trustee.entrust(receipt)
+            step(f"entrusted {receipt.id}")
         holding.held, holding.snapshot = True, receipt.snapshot
 
     def _let_go(self, resource: Resource, holding: _Holding) -> None:
@@ -169,7 +187,6 @@ class Service:
         self._trustee.renew(self._until)
 
     def _check_lease(self) -> None:
-        self.expire_when_due()
         if self._over:
             raise Failed(f"refused: {self._over}; everything was taken back")
 
@@ -184,6 +201,7 @@ class Service:
             if holding.held:
                 mechanism = self._ladder.named(resource, holding.snapshot.mechanism)
                 mechanism.make(holding.place or located(resource), holding.snapshot, ())
+                step(f"agent took back {resource.target}")
                 self._let_go(resource, holding)
         except Exception as error:
             if not getattr(error, "target_gone", False):

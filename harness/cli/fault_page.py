@@ -10,6 +10,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from harness.faults import registry
+from harness.faults.examples import example as written
 from harness.faults.fault import Event, Fault
 from harness.units import Quantity
 
@@ -44,7 +45,7 @@ def example(fault: type[Fault]) -> str:
     where = "from: api, to: database" if fault.on_edges else "target: api"
     last = "" if issubclass(fault, Event) else "for: 15s, "
     given = "".join(
-        f", {n}: {_example(i)}" for n, i in fault.model_fields.items() if i.is_required()
+        f", {n}: {written(i)}" for n, i in fault.model_fields.items() if i.is_required()
     )
     return f"- {{id: one, at: 8s, {last}fault: {fault.kind}, {where}{given}}}"
 
@@ -130,14 +131,3 @@ def _takes(annotation: Any, metadata: list[Any]) -> str:
 def _either(values: tuple[Any, ...]) -> str:
     *others, last = [str(value) for value in values if value != ""]
     return f"{', '.join(others)} or {last}" if others else last
-
-
-def _example(info: FieldInfo) -> str:
-    for item in info.examples or ():
-        if isinstance(item, (str, int, float)):
-            return str(item)
-    for item in (*info.metadata, info.annotation):
-        quantity = getattr(item, "quantity", item)
-        if isinstance(quantity, type) and issubclass(quantity, Quantity):
-            return quantity.example.split()[0]
-    return "…"

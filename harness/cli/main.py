@@ -25,6 +25,7 @@ COMMANDS = {
     "calibrate": ("harness.cli.calibrate:calibrate", "Measure what rate this machine can hold."),
     "rerun": ("harness.cli.rerun:rerun", "Run an old run again, with its seed."),
     "recover": ("harness.cli.recover:recover", "Take back what a run left behind."),
+    "selftest": ("harness.cli.selftest:selftest", "Prove that nothing is ever left behind here."),
     "halt": ("harness.cli.halt:halt", "Stop all runs of this machine, refuse new ones."),
     "resume": ("harness.cli.halt:resume", "Allow runs again after a halt."),
     "ps": ("harness.cli.ps:ps", "List runs and the faults that are on."),

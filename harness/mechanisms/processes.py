@@ -25,9 +25,14 @@ _DEAD = "ZX"
 
 
 @dataclass(frozen=True)
-class _Stat:
+class Child:
     process: Process
     parent: int
+
+
+def everybody() -> List[Child]:
+    """Every process that lives now."""
+    return [child for pid in _pids() if (child := _stat(pid)) is not None]
 
 
 def find(target: Processes) -> Tuple[Process, ...]:
@@ -108,11 +113,9 @@ def family(pid: int, start: int = 0) -> List[Process]:
     first = _stat(pid)
     if first is None or start not in (0, first.process.start):
         return []
-    children: Dict[int, List[_Stat]] = {}
-    for other in _pids():
-        stat = _stat(other)
-        if stat is not None:
-            children.setdefault(stat.parent, []).append(stat)
+    children: Dict[int, List[Child]] = {}
+    for other in everybody():
+        children.setdefault(other.parent, []).append(other)
     found = [first]
     for one in found:  # grows while it is walked
         found.extend(children.get(one.process.pid, ()))
@@ -123,12 +126,12 @@ def _pids() -> List[int]:
     return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
 
 
-def _stat(pid: int) -> Optional[_Stat]:
+def _stat(pid: int) -> Optional[Child]:
     """None when it is dead, also when nobody has waited for it yet."""
     with contextlib.suppress(OSError):
         text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
         command = text[text.index("(") + 1 : text.rindex(")")]
         fields = text[text.rindex(")") + 2 :].split()
         if fields[0] not in _DEAD:
-            return _Stat(Process(pid, int(fields[19]), fields[0], command), int(fields[1]))
+            return Child(Process(pid, int(fields[19]), fields[0], command), int(fields[1]))
     return None

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from harness.agent.stepping import step as standing_at
 from harness.record.redaction import Secrets, redacted
 
 #: What happens, in the order of a condition's life; an event has `acting`, `acted` in the middle.
@@ -93,6 +94,7 @@ class Journal:
             os.ftruncate(self._fd, self._size)  # half a line would hide whatever follows it
             raise
         self._number, self._head, self._size = self._number + 1, head, self._size + len(line)
+        standing_at(f"{step} {effect}".strip())
         return made
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from harness.agent.stepping import step as standing_at
 from harness.clock import Epoch
 from harness.errors import HarnessError, InvalidRun, LeftBehind, Refused
 from harness.experiment.model import Experiment
@@ -36,11 +37,14 @@ from harness.run.watch import Watcher
 from harness.substrates.substrate import Needs, Substrate, World
 
 LEASE_S = 5.0
+#: A lease is renewed three times in its life.
+RENEWED = 0.3
 
 
 def conduct(
-    experiment: Experiment, plan: Plan, substrate: Substrate, reports: Path, progress: Progress
-) -> RunDirectory:
+    experiment: Experiment, plan: Plan, substrate: Substrate, reports: Path, progress: Progress,
+    lease_s: float = LEASE_S,
+) -> RunDirectory:  # fmt: skip
     """Carry the plan out. Raises what no report can tell: a refusal, a disk that takes nothing."""
     if why := state.halted():
         raise Refused(f"runs on this machine are halted: {why}", hint="harness resume")
@@ -49,7 +53,7 @@ def conduct(
         clear(keys)
         directory = _begin(experiment, plan, reports)
         with logging_to(directory.path / "log.jsonl", experiment.secrets):
-            _to_its_end(experiment, plan, substrate, directory, progress)
+            _to_its_end(experiment, plan, substrate, directory, progress, lease_s)
     return directory
 
 
@@ -65,7 +69,7 @@ def _begin(experiment: Experiment, plan: Plan, reports: Path) -> RunDirectory:
 
 def _to_its_end(
     experiment: Experiment, plan: Plan, substrate: Substrate, directory: RunDirectory,
-    progress: Progress,
+    progress: Progress, lease_s: float,
 ) -> None:  # fmt: skip
     """The run, and its last lines in the journal whatever happens."""
     with closing(Journal(directory.journal, experiment.secrets)) as journal, Signals().heard() as s:
@@ -74,7 +78,7 @@ def _to_its_end(
                 "run.started", id=plan.run_id, name=plan.name, seed=plan.seed, who=actor(),
                 plan_sha256=directory.plan_sum(),
             )  # fmt: skip
-            _in_world(experiment, plan, substrate, directory, journal, progress, s)
+            _in_world(experiment, plan, substrate, directory, journal, progress, s, lease_s)
             journal.append("run.ended")
         except BaseException as error:
             written = _note_end(journal, error)
@@ -84,15 +88,16 @@ def _to_its_end(
 
 def _in_world(
     experiment: Experiment, plan: Plan, substrate: Substrate, directory: RunDirectory,
-    journal: Journal, progress: Progress, signals: Signals,
+    journal: Journal, progress: Progress, signals: Signals, lease_s: float,
 ) -> None:  # fmt: skip
     progress.phase("starting the system")
     load = experiment.load
     users = (load.users.parent,) if load and load.users else ()
-    with substrate.open(experiment.system, directory.path, LEASE_S, users, _needs(plan)) as world:
+    with substrate.open(experiment.system, directory.path, lease_s, users, _needs(plan)) as world:
         journal.append("world.ready", world=world.name)
         with sampled(world, substrate, experiment.system, directory.path):
-            _run(experiment, plan, world, directory, journal, progress, signals)
+            _run(experiment, plan, world, directory, journal, progress, signals, lease_s)
+            standing_at("world closing")
     journal.append("world.closed")
 
 
@@ -103,14 +108,16 @@ def _needs(plan: Plan) -> Needs:
 
 def _run(
     experiment: Experiment, plan: Plan, world: World, directory: RunDirectory,
-    journal: Journal, progress: Progress, signals: Signals,
+    journal: Journal, progress: Progress, signals: Signals, lease_s: float,
 ) -> None:  # fmt: skip
     engine = Engine(plan)
     hosts = tuple(service.name for service in experiment.system.services)
     watcher = Watcher(plan, directory, world, progress, hosts, _epoch_noted(directory, journal))
     faults: dict[str, Fault] = {i.id: i.fault for i in experiment.timeline}
     performer = Performer(plan, faults, world.hands, watcher.epoch, lambda: engine.in_force)
-    loop = Interpreter(plan, engine, performer, world.hands, journal, watcher, world.troubles)
+    loop = Interpreter(
+        plan, engine, performer, world.hands, journal, watcher, world.troubles, RENEWED * lease_s
+    )
     signals.listener = loop.end
     loop.run()
     if loop.unwritten:

@@ -26,7 +26,6 @@ from harness.run.engine import Engine
 from harness.run.perform import Performer
 
 TICK_S = 0.05
-RENEW_S = 1.5
 #: Abort conditions and blindness are judged each so often, as soon as rows are on disk.
 WATCH_S = 0.05
 TROUBLES_S = 0.5
@@ -71,7 +70,7 @@ class LoadAndLive(Protocol):
 class Interpreter:
     def __init__(
         self, plan: Plan, engine: Engine, performer: Performer, hands: Hands, journal: Journal,
-        load: LoadAndLive, troubles: Callable[[], tuple[str, ...]],
+        load: LoadAndLive, troubles: Callable[[], tuple[str, ...]], renew_s: float,
     ) -> None:  # fmt: skip
         self.unwritten = ""  # why the journal could not be written, if it could not
         self._plan = plan
@@ -81,6 +80,7 @@ class Interpreter:
         self._journal = journal
         self._load = load
         self._troubles = troubles
+        self._renew_s = renew_s
         self._events: queue.SimpleQueue[go.Event] = queue.SimpleQueue()
         workers = min(_WORKERS_AT_MOST, 4 + 2 * len(plan.effects))
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="effect")
@@ -186,7 +186,7 @@ class Interpreter:
     # ------------------------------------------------------------ duties
 
     def _duties(self, now: float) -> None:
-        if self._is_due("renew", now, RENEW_S):
+        if self._is_due("renew", now, self._renew_s):
             self._renew()
         told: go.Abort | go.Decided | None = None
         if self._is_due("troubles", now, TROUBLES_S):

@@ -29,6 +29,7 @@ from harness.agent.effects import (
     Snapshot,
     encode,
 )
+from harness.agent.stepping import step
 from harness.capabilities import Hands, HandsError
 from harness.faults.fault import Fault, Held, Look
 from harness.record.plan import Plan, PlannedEffect
@@ -73,7 +74,7 @@ class Performer:
         """The result for `Done`. Raises `HandsError` or what the fault's judgement raised."""
         match command:
             case go.TakeSnapshot(effect):
-                return self._hands.snapshot(self._plan.effect(effect).resource)
+                return self._snapshot(self._plan.effect(effect))
             case go.Make():
                 return self._make(command)
             case go.Perform(effect, receipt):
@@ -99,6 +100,11 @@ class Performer:
         return self._watches[effect.id].exercised or Exercised(0, "")
 
     # ------------------------------------------------------------ one command each
+
+    def _snapshot(self, effect: PlannedEffect) -> Snapshot:
+        taken = self._hands.snapshot(effect.resource)
+        step(f"snapshot {effect.id}")
+        return taken
 
     def _make(self, command: go.Make) -> None:
         effect = self._plan.effect(command.effect)

@@ -31,7 +31,8 @@ class EdgeFault(Condition):
         odd = [
             f"{which} connections: {outcome}"
             for which, outcome in (("new", seen.outcome), ("open", seen.old_outcome))
-            if outcome not in ("ok", "")  # empty: the proxy has gone, and nothing is kept open
+            # bypassed: the proxy has gone, and its toxics with it; empty: nothing is kept open
+            if outcome not in ("ok", "bypassed", "")
         ]
         return ", ".join(odd)
 

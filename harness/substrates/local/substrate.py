@@ -10,6 +10,7 @@ from pathlib import Path
 
 import harness
 from harness.agent.effects import Edge, Link, Processes, Resource, Unit
+from harness.agent.stepping import step
 from harness.capabilities import Edges, Links, Signals, Units
 from harness.experiment.model import System
 from harness.substrates.local import layout
@@ -79,6 +80,7 @@ class LocalSubstrate:
         supervisor = Supervisor(spec, directory / "world.log")
         env = layout.own_environment()
         with contextlib.closing(supervisor), agents_of(spec.name, directory, lease_s, env) as agent:
+            step("world starting")
             start_services(spec.name, system, topology, logs)
             units = LocalUnits(spec.name, system, topology)
             yield LocalWorld(supervisor, WorldHands(units, agent), topology, env)

@@ -1,0 +1,132 @@
+"""Everybody who belongs to a run, from the outside: its processes, and the namespaces they are in.
+
+A process belongs to it that descends from one that does, or lives in a pid namespace of the run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterable
+from pathlib import Path
+
+from harness.agent.effects import Process
+from harness.mechanisms.processes import Child, everybody, send
+
+_KINDS = ("net", "mnt", "pid", "ipc", "user")
+_MECHANISM = b"harness.mechanisms."
+_STOPPED = "T"
+
+
+class Family:
+    """`look` often: whoever came and lost all kin in between two looks is known by its namespace
+    alone. `target` is looked at, too, but is nobody of the run."""
+
+    def __init__(self, harness: int, target: Process | None) -> None:
+        self.frozen: set[tuple[int, int]] = set()  # those that we stopped
+        self._root = harness
+        self._target = target
+        self._known: dict[tuple[int, int], Process] = {}
+        self._strangers: set[tuple[int, int]] = set()
+        self._ours = _namespaces(os.getpid())
+        #: Each with a descriptor of it: its number is nobody else's for as long as we look.
+        self._namespaces: dict[str, int] = {}
+
+    def close(self) -> None:
+        for fd in self._namespaces.values():
+            os.close(fd)
+
+    def look(self) -> None:
+        """Find newcomers, and forget the dead."""
+        here = {_key(child.process): child for child in everybody()}
+        pids = {pid for pid, _ in self._known.keys() & here.keys()} | {self._root}
+        self._known = {key: here[key].process for key in self._known if key in here}
+        new = [here[key] for key in here.keys() - self._known.keys() - self._strangers]
+        for child in sorted(new, key=lambda child: child.process.start):
+            if child.process.pid == self._root or child.parent in pids or self._is_in(child):
+                self._take(child.process)
+                pids.add(child.process.pid)
+            else:
+                self._strangers.add(_key(child.process))
+
+    @property
+    def alive(self) -> tuple[Process, ...]:
+        return tuple(self._known.values())
+
+    def traces(self) -> list[str]:
+        """What an effect shows of itself now: processes that it stopped or that carry it out."""
+        found = [f"{p.command} {p.pid} is stopped" for p in self._stopped()]
+        return found + [f"{p.command} {p.pid} (a mechanism)" for p in self.mechanisms()]
+
+    def mechanisms(self) -> list[Process]:
+        return [p for p in self.alive if _MECHANISM in _command(p)]
+
+    def agents(self) -> tuple[list[Process], list[Process]]:
+        """Reapers, and agents."""
+        found = [p for p in self.alive if b"harness.agent.main" in _command(p)]
+        return self._split(found)
+
+    def supervisors(self) -> tuple[list[Process], list[Process]]:
+        """Those that keep worlds, and the first processes in them."""
+        return self._split([p for p in self.alive if b".local.supervisor" in _command(p)])
+
+    def namespaces_left(self) -> set[str]:
+        alive = [child.process.pid for child in everybody()]
+        return self._namespaces.keys() & set().union(*map(_namespaces, alive))
+
+    # ------------------------------------------------------------ helpers
+
+    def _stopped(self) -> Iterable[Process]:
+        now = {_key(child.process): child.process for child in everybody()}
+        mine = [*self._known, *([_key(self._target)] if self._target else [])]
+        found = (now[key] for key in mine if key in now and key not in self.frozen)
+        return [process for process in found if process.state == _STOPPED]
+
+    def _is_in(self, child: Child) -> bool:
+        with contextlib.suppress(OSError):
+            return str(Path(f"/proc/{child.process.pid}/ns/pid").readlink()) in self._namespaces
+        return False
+
+    def _take(self, process: Process) -> None:
+        self._known[_key(process)] = process
+        for kind in _KINDS:
+            with contextlib.suppress(OSError):
+                self._hold(os.open(f"/proc/{process.pid}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC))
+
+    def _hold(self, fd: int) -> None:
+        name = str(Path(f"/proc/self/fd/{fd}").readlink())
+        if name in self._ours or name in self._namespaces:
+            os.close(fd)
+        else:
+            self._namespaces[name] = fd
+
+    def _split(self, found: list[Process]) -> tuple[list[Process], list[Process]]:
+        """Parents, and those of them that are their children."""
+        pids = {process.pid for process in found}
+        parent = {c.process.pid: c.parent for c in everybody() if c.process.pid in pids}
+        children = [p for p in found if parent.get(p.pid) in pids]
+        return [p for p in found if p not in children], children
+
+
+def signalled(processes: Iterable[Process], number: signal.Signals) -> int:
+    """How many were there to be hit."""
+    return sum([send(process, number) for process in processes])
+
+
+def _key(process: Process) -> tuple[int, int]:
+    return process.pid, process.start
+
+
+def _command(process: Process) -> bytes:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{process.pid}/cmdline").read_bytes()
+    return b""
+
+
+def _namespaces(pid: int) -> set[str]:
+    found = set()
+    for kind in _KINDS:
+        with contextlib.suppress(OSError):
+            found.add(str(Path(f"/proc/{pid}/ns/{kind}").readlink()))
+    return found

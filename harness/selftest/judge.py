@@ -1,0 +1,87 @@
+"""What is still there after a shot, and who took the rest back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from harness.run.recover import Recovery, recover_run
+from harness.selftest.range import Range
+from harness.selftest.results import Shot
+from harness.substrates.local.spec import PRIVATE
+
+NOTHING, HARNESS, WORLD, RECOVER = "nothing on", "harness", "world", "recover"
+#: Not all deaths end a run: a mechanism's, or a pause of the harness before it holds a lease.
+WENT_ON = "run went on"
+
+
+def judged(run: Range, shot: Shot, begin: float) -> Shot:
+    """The shot, judged. `harness recover` is called in any case: where nobody else could take back,
+    it must, and elsewhere it must find nothing."""
+    run.family.look()
+    stayed = run.family.traces()
+    by = WENT_ON if went_on(run) else _by(run, begin)
+    recovery = recover_run(run.directory, alive=False) if run.directory else None
+    if stayed and not run.family.traces():
+        by = RECOVER
+    left = [*_left(run), *(recovery.left if recovery else ())]
+    wrong = [*_wrong(run), *_unaccounted(run, recovery)]
+    return replace(shot, by=by, left=tuple(left), wrong=tuple(wrong))
+
+
+def went_on(run: Range) -> bool:
+    """To its own end, as if nothing had been."""
+    steps = {step.step for step in run.journal}
+    return "run.ended" in steps and "abort" not in steps
+
+
+def _by(run: Range, begin: float) -> str:
+    """The first who said, after the strike, that it had taken something back."""
+    told = [(t.at, t.raw.split()[0]) for t in run.steps.told if " took back " in t.raw]
+    told += [(s.at / 1e9, HARNESS) for s in run.journal if s.step == "reverted"]
+    after = [(at, who) for at, who in told if at >= begin]
+    if after:
+        return min(after)[1]
+    return WORLD if run.steps.in_force else NOTHING
+
+
+def _left(run: Range) -> Iterator[str]:
+    """Everything of the run that is there, in words; its directory is no litter."""
+    place = run.place
+    yield from (f"process {p.pid} {p.command}" for p in run.family.alive)
+    yield from run.family.traces()
+    yield from (f"namespace {name}" for name in sorted(run.family.namespaces_left()))
+    yield from _lines("/proc/self/mountinfo", str(place.path))
+    yield from _lines("/proc/net/unix", place.mark)
+    yield from _lines("/proc/net/unix", _world(run))
+    yield from _lines("/proc/sysvipc/shm", f" {int(place.mark, 16)} ")
+    yield from (str(path) for d in PRIVATE for path in Path(d).glob(f"*{place.mark}*"))
+    yield from (str(path) for path in (place.path / "tmp").rglob("*"))
+    yield from (str(path) for path in place.path.rglob("*.new"))
+    yield from (f"{s.effect}: {s.data['what']}" for s in run.journal if s.step == "left_behind")
+
+
+def _world(run: Range) -> str:
+    names = (s.data["world"] for s in run.journal if s.step == "world.ready")
+    return next(names, "") or "no world was ready"
+
+
+def _lines(path: str, word: str) -> list[str]:
+    lines = Path(path).read_text().splitlines()
+    return [f"{path}: {line}" for line in lines if word in line]
+
+
+def _unaccounted(run: Range, recovery: Recovery | None) -> Iterator[str]:
+    """A run that comes to its own end says of each fault what became of it."""
+    if recovery and any(step.step == "run.ended" for step in run.journal):
+        yield from (f"the run ended and said nothing of {what}" for what in recovery.taken_back)
+
+
+def _wrong(run: Range) -> Iterator[str]:
+    """What a run must never do, by its journal."""
+    aborted = False
+    for step in run.journal:
+        aborted = aborted or step.step == "abort"
+        if aborted and step.step in ("injecting", "acting"):
+            yield f"{step.step} {step.effect} after an abort"

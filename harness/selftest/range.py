@@ -1,0 +1,79 @@
+"""A run that is shot at, from the outside."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Collection
+
+from harness.record.directory import RunDirectory
+from harness.record.journal import Step, read
+from harness.selftest import harness_process
+from harness.selftest.family import Family
+from harness.selftest.scratch import Scratch
+from harness.selftest.steps import Steps
+from harness.selftest.victims import VICTIMS
+
+REACHED_S = 40.0
+_LOOK_S = 0.04
+
+
+class Range:
+    """One run that is shot at, and those who watch it."""
+
+    def __init__(self, place: Scratch, lease_s: float) -> None:
+        self.place = place
+        self.lease_s = lease_s
+        self.steps = Steps(place.socket)
+        self.harness = harness_process.start(place, lease_s)
+        self.family = Family(self.harness, place.target)
+        self.status: int | None = None
+        self.clean_at: float | None = None  # the first look without a trace after the last with one
+
+    @property
+    def over(self) -> bool:
+        """The harness has ended; waits for it, so that nothing of it remains."""
+        if self.status is None:
+            pid, status = os.waitpid(self.harness, os.WNOHANG)
+            self.status = status if pid else None
+        return self.status is not None
+
+    @property
+    def directory(self) -> RunDirectory | None:
+        last = self.place.path / "reports" / "last"
+        return RunDirectory(last.resolve()) if last.exists() else None
+
+    @property
+    def journal(self) -> tuple[Step, ...]:
+        return read(self.directory.journal) if self.directory else ()
+
+    def until(self, steps: Collection[str]) -> str:
+        """The first of these steps that somebody stands at, and is held there; empty at the end."""
+        end = time.monotonic() + REACHED_S
+        while not self.over and time.monotonic() < end:
+            if self.steps.serve(_LOOK_S, steps):
+                return self.steps.told[-1].name
+        return ""
+
+    def watch(self, within_s: float) -> None:
+        """Until nobody of the run is left, or for that long."""
+        end = time.monotonic() + within_s
+        while time.monotonic() < end:
+            over = self.over
+            self.family.look()
+            traces = self.family.traces()
+            self.clean_at = None if traces else self.clean_at or time.monotonic()
+            if over and not self.family.alive:
+                break
+            self.steps.serve(_LOOK_S)
+
+    def end(self) -> None:
+        """Whatever is still there is killed: a broken promise must not stay on this machine."""
+        self.family.look()
+        VICTIMS["all"].strike(self.family, self.harness)
+        VICTIMS["all"].relieve(self.family, self.harness)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self.harness, 0)
+        self.steps.close()
+        self.family.close()

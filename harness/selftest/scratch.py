@@ -1,0 +1,142 @@
+"""The system that is shot at, and an experiment with one small fault: files in a directory of ours.
+
+On `local` an asker calls two servers, all of them in a world. On `attached` there is one server, a
+process as any other on this machine: what a fault leaves there would stay.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.agent.effects import Process
+from harness.agent.stepping import LISTENER
+from harness.experiment.model import Experiment
+from harness.experiment.source import load_experiment
+from harness.faults import registry
+from harness.faults.examples import example
+from harness.faults.fault import Event, Fault
+from harness.mechanisms.processes import everybody
+
+FAULT = "f"
+LASTS_S = 1.8
+_TINY = (sys.executable, "-P", "-S", str(Path(__file__).with_name("tiny.py")))
+_WORLD = """\
+apiVersion: harness/v1
+kind: System
+metadata: {{name: selftest}}
+spec:
+  services:
+    server:
+      run: "{tiny} server $(port) {mark}"
+      port: 7000
+      replicas: 2
+      ready: tcp
+      restart: {{after: 100ms}}
+    asker:
+      run: "{tiny} asker $(port) {mark} $(server.host) $(server.port)"
+      port: 7001
+      ready: tcp
+      calls: [server]
+"""
+_HERE = """\
+apiVersion: harness/v1
+kind: System
+metadata: {{name: selftest}}
+spec:
+  services:
+    server: {{attach: {{pid: {pid}}}, port: {port}}}
+"""
+_EXPERIMENT = """\
+apiVersion: harness/v1
+kind: Experiment
+metadata: {{name: selftest}}
+spec:
+  hypothesis: Nothing is left behind.
+  system: system.yaml
+  timeline: [{{id: {id}, at: 0s, {lasts}fault: {kind}, {where}{fields}}}]
+  objectives: []
+  settle: {settle}
+"""
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """`mark` is part of the name of everything that the system leaves; `target` is the attached
+    process, none where the system is in a world."""
+
+    path: Path
+    mark: str
+    target: Process | None = None
+
+    @property
+    def socket(self) -> Path:
+        return self.path / "steps"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        private = {"XDG_STATE_HOME": self.path / "state", "TMPDIR": self.path / "tmp"}
+        return {LISTENER: str(self.socket), **{name: str(path) for name, path in private.items()}}
+
+    def experiment(self) -> Experiment:
+        """Raises `InvalidFile`: of a fault whose fields have no examples."""
+        file = self.path / "experiment.yaml"
+        return load_experiment(file, {}, None, registry.find, registry.names)
+
+
+@contextlib.contextmanager
+def scratch(path: Path, substrate: str, fault: type[Fault]) -> Iterator[Scratch]:
+    """Write the files; on `attached` also start the target, which ends with the block."""
+    (path / "tmp").mkdir(parents=True)
+    (path / "experiment.yaml").write_text(_experiment(substrate, fault))
+    mark = f"5{secrets.token_hex(3)}"
+    if substrate == "local":
+        text = _WORLD.format(tiny=shlex.join(_TINY), mark=mark)
+        (path / "system.yaml").write_text(text)
+        yield Scratch(path, mark)
+        return
+    with _server() as (process, port):
+        (path / "system.yaml").write_text(_HERE.format(pid=process.pid, port=port))
+        yield Scratch(path, mark, process)
+
+
+@contextlib.contextmanager
+def _server() -> Iterator[tuple[Process, int]]:
+    tied = [sys.executable, "-P", "-m", "harness.substrates.attached.tied", str(os.getpid())]
+    argv = [*tied, *_TINY, "server", "0", ""]
+    server = subprocess.Popen(argv, stdout=subprocess.PIPE, start_new_session=True)
+    assert server.stdout
+    try:
+        port = int(server.stdout.readline())
+        yield next(c.process for c in everybody() if c.process.pid == server.pid), port
+    finally:
+        server.kill()
+        server.wait()
+        server.stdout.close()
+
+
+def _experiment(substrate: str, fault: type[Fault]) -> str:
+    event = issubclass(fault, Event)
+    return _EXPERIMENT.format(
+        id=FAULT, kind=fault.kind, where=_where(substrate, fault), fields=_fields(fault),
+        lasts="" if event else f"for: {LASTS_S}s, ", settle="1s" if event else "0s",
+    )  # fmt: skip
+
+
+def _where(substrate: str, fault: type[Fault]) -> str:
+    if substrate == "attached":
+        return "target: server"
+    linked = fault.on_edges or fault.needs.__name__ == "Links"
+    return "from: asker, to: server" if linked else "target: server-1"
+
+
+def _fields(fault: type[Fault]) -> str:
+    needed = {name: info for name, info in fault.model_fields.items() if info.is_required()}
+    return "".join(f", {name}: {example(info)}" for name, info in needed.items())

@@ -1,0 +1,82 @@
+"""One run, one step, one victim: what became of the fault, and what was left.
+
+What counts is seen from outside the run: its processes and namespaces, stopped processes, what
+its system leaves by its mark, temporary files. The journal only says who took back, and whether
+something was injected that must not be.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.faults import registry
+from harness.selftest.judge import judged, went_on
+from harness.selftest.range import Range
+from harness.selftest.results import Cell, Shot
+from harness.selftest.scratch import scratch
+from harness.selftest.steps import ORDER
+from harness.selftest.victims import VICTIMS
+
+#: Within this the run has ended by itself, whoever was killed.
+OVER_S = 40.0
+_MARGIN_S = 1.0
+
+
+@contextlib.contextmanager
+def _range(cell: Cell, home: Path, lease_s: float) -> Iterator[Range]:
+    fault = registry.find(cell.fault)
+    assert fault, "chosen from the registry"
+    with scratch(home, cell.substrate, fault) as place:
+        watched = Range(place, lease_s)
+        try:
+            yield watched
+        finally:
+            watched.end()
+
+
+def rehearse(cell: Cell, home: Path, lease_s: float) -> Shot:
+    """The same without a victim: its steps in their order, and who lives at each. `hit` says that
+    the fault was witnessed and the run came to its end."""
+    seen: dict[str, tuple[str, ...]] = {}
+    with _range(cell, home, lease_s) as run:
+        begin = time.monotonic()
+        while step := run.until([name for name in ORDER if name not in seen]):
+            run.family.look()
+            there = (v.name for v in VICTIMS.values() if v.choose(run.family, run.harness))
+            seen[step] = tuple(there)
+            run.steps.go_on()
+        run.watch(OVER_S)
+        good = went_on(run) and any(step.step == "witnessed" for step in run.journal)
+        return judged(run, Shot(cell, hit=good, seen=tuple(seen.items())), begin)
+
+
+def shoot(cell: Cell, home: Path, lease_s: float) -> Shot:
+    with _range(cell, home, lease_s) as run:
+        if not run.until((cell.step,)):
+            return Shot(cell)
+        if cell.delay_s:
+            run.steps.go_on()
+            run.steps.serve(cell.delay_s)
+        return _struck(run, cell)
+
+
+def _struck(run: Range, cell: Cell) -> Shot:
+    victim = VICTIMS[cell.victim]
+    run.family.look()
+    begin = time.monotonic()
+    hit = victim.strike(run.family, run.harness)
+    run.steps.go_on()
+    if not hit:
+        return Shot(cell)
+    if victim.stays:
+        run.watch(run.lease_s + _MARGIN_S)
+        victim.relieve(run.family, run.harness)
+        run.family.frozen.clear()
+    run.watch(OVER_S)
+    over = time.monotonic()
+    return judged(
+        run, Shot(cell, hit, effect_s=(run.clean_at or over) - begin, over_s=over - begin), begin
+    )
