@@ -58,7 +58,7 @@ def selftest(
     quick: bool, kinds: tuple[str, ...], seed: int | None, at_once: int | None,
     outputs: tuple[str, ...],
 ) -> None:  # fmt: skip
-    r"""Kill everybody at every step of every fault, and look for what is left.
+    """Kill everybody at every step of every fault, and look for what is left.
 
     Each kill has a run and a small system of its own. Exits 5 when anything was left behind, 6 when
     some step could not be reached.
@@ -66,7 +66,7 @@ def selftest(
     \b
     harness selftest
     harness selftest --full --fault network.latency --output json=latency.json
-    """
+    """  # noqa: D301  click's mark is a real backspace
     from harness.selftest.conduct import Asked, conduct
     from harness.selftest.progress import Counting
 
