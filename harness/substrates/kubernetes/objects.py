@@ -107,6 +107,14 @@ def node_of(item: Json) -> Node:
     )  # fmt: skip
 
 
+def host_of(pod: Json) -> Node:
+    """A node, as far as one of its pods knows it."""
+    name, address = pod.get("spec", {}).get("nodeName", ""), pod.get("status", {}).get("hostIP", "")
+    return Node(
+        name, "", address, ready=bool(address), cordoned=False, control_plane=False, labels=()
+    )
+
+
 def service_of(item: Json) -> Service:
     spec, status = item.get("spec", {}), item.get("status", {})
     ingress: Json = next(iter(status.get("loadBalancer", {}).get("ingress") or ()), {})

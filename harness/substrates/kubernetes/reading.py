@@ -10,6 +10,7 @@ from harness.substrates.kubernetes.objects import (
     Node,
     Pod,
     Service,
+    host_of,
     node_of,
     pod_of,
     selector_text,
@@ -49,7 +50,14 @@ class Reader:
 
     @cached_property
     def nodes(self) -> dict[str, Node]:
-        return {n.name: n for n in map(node_of, self._api.items("/api/v1/nodes"))}
+        """Where they may not be read, what pods say of theirs: an address, and no zone."""
+        try:
+            return {n.name: n for n in map(node_of, self._api.items("/api/v1/nodes"))}
+        except ApiError as error:
+            if error.status != 403:
+                raise
+        hosts = map(host_of, self._api.items(f"{self._core}/pods"))
+        return {node.name: node for node in hosts if node.name}
 
     @cached_property
     def services(self) -> tuple[Service, ...]:

@@ -1,0 +1,73 @@
+"""What a run asks of the API server: the Roles of `k8s/` are written from this.
+
+Each rule says why, and where it is needed: `targets` is the system's namespace, `agents` that of
+the agents, `cluster` what no namespace holds. Without those of `cluster` a run knows less: zones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Where = Literal["targets", "agents", "cluster"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`group` empty is the core API."""
+
+    where: Where
+    group: str
+    resources: tuple[str, ...]
+    verbs: tuple[str, ...]
+    why: str
+
+
+_WORKLOADS = ("deployments", "statefulsets", "daemonsets", "replicasets")
+
+RULES = (
+    Rule("targets", "", ("namespaces",), ("get",), "its consent, and the red button"),
+    Rule("targets", "", ("pods",), ("get", "list"), "targets, and what becomes of them"),
+    Rule("targets", "", ("services",), ("get", "list"), "what callers dial, and the way in"),
+    Rule("targets", "apps", _WORKLOADS, ("get",), "whose pods are meant"),
+    Rule("targets", "apps", ("replicasets",), ("list",), "those of a Deployment"),
+    Rule("targets", "batch", ("jobs",), ("get",), "whose pods are meant"),
+    Rule("agents", "", ("namespaces", "serviceaccounts"), ("get",), "are they installed?"),
+    Rule("agents", "batch", ("jobs",), ("create", "delete", "get", "list"), "one agent a node"),
+    Rule("agents", "", ("pods",), ("create", "delete", "get", "list"), "is it there?"),
+    Rule("agents", "", ("pods/exec",), ("create", "get"), "the line to it: a websocket is a get"),
+    Rule("agents", "", ("events",), ("list",), "why it does not come up"),
+    Rule("cluster", "", ("nodes",), ("list",), "zones, and the address of the way in"),
+)
+
+
+def rules(*where: Where) -> tuple[Rule, ...]:
+    return tuple(rule for rule in RULES if rule.where in where)
+
+
+def allowed(found: tuple[Rule, ...], group: str, resource: str, verb: str) -> bool:
+    """`resource` with its subresource, as `pods/exec`."""
+    return any(
+        rule.group == group and resource in rule.resources and verb in rule.verbs for rule in found
+    )
+
+
+def manifest(kind: str, name: str, found: tuple[Rule, ...], namespace: str = "") -> str:
+    """A Role or ClusterRole as YAML, each rule under its reason."""
+    place = f", namespace: {namespace}" if namespace else ""
+    lines = [
+        "# Written from harness/substrates/kubernetes/permissions.py: UPDATE_GOLDEN=1 pytest",
+        "# tests/contract/test_permissions.py",
+        "apiVersion: rbac.authorization.k8s.io/v1",
+        f"kind: {kind}",
+        f"metadata: {{name: {name}{place}}}",
+        "rules:",
+    ]
+    for rule in found:
+        lines += [f"  # {rule.why}", f"  - apiGroups: [{rule.group or _CORE}]"]
+        lines += [f"    resources: [{', '.join(rule.resources)}]"]
+        lines += [f"    verbs: [{', '.join(rule.verbs)}]"]
+    return "\n".join(lines) + "\n"
+
+
+_CORE = '""'
