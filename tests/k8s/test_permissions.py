@@ -47,8 +47,7 @@ def account(shop, nodes, tmp_path):
     config["users"][0]["user"] = {"token": token}
     path = tmp_path / "kubeconfig"
     path.write_text(json.dumps(config))
-    yield path
-    shop.kubectl("delete", "-k", str(OVERLAY), "--wait=false")
+    return path
 
 
 def test_a_run_needs_what_the_roles_allow_and_nothing_else(shop, account, tmp_path):
