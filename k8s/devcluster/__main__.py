@@ -8,7 +8,18 @@ import signal
 import sys
 from collections.abc import Callable
 
-from devcluster import binaries, choice, cluster, docker, layout, loading, power, processes, wiring
+from devcluster import (
+    binaries,
+    choice,
+    cluster,
+    crowd,
+    docker,
+    layout,
+    loading,
+    power,
+    processes,
+    wiring,
+)
 from devcluster.shell import attempt
 
 _Options = argparse.Namespace
@@ -47,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     command("kubeconfig", _kubeconfig)
     command("kubectl", _kubectl, "words*")
     command("images", _images)
+    command("crowd", _crowd, "nodes", "pods")
     command("poweroff", _poweroff, "node")
     command("poweron", _poweron, "node")
     command("cable", _cable, "node", "state")
@@ -106,6 +118,11 @@ def _kubectl_words(known: layout.Layout) -> list[str]:
 def _images(options: _Options) -> None:
     """make the images that have changed, and load them into the running nodes"""
     loading.load_everywhere(layout.load(options.name), cluster.prepare())
+
+
+def _crowd(options: _Options) -> None:
+    """add so many nodes and pods that only the API server sees"""
+    crowd.gather(layout.load(options.name), int(options.nodes), int(options.pods))
 
 
 def _poweroff(options: _Options) -> None:

@@ -17,7 +17,7 @@ _STILL_STARTING = (OSError, http.client.HTTPException, ValueError)
 
 
 class Asking:
-    """GETs as administrator, a connection each: the server may be gone at any time."""
+    """Requests as administrator, a connection each: the server may be gone at any time."""
 
     def __init__(self, layout: Layout) -> None:
         pki = certificates.folder(layout)
@@ -27,16 +27,28 @@ class Asking:
 
     def text(self, path: str) -> str:
         """The body. Raises OSError or HTTPException when there is no good answer."""
+        return self._good("GET", path)
+
+    def create(self, path: str, thing: dict[str, Any]) -> None:
+        self._good("POST", path, json.dumps(thing))
+
+    def exists(self, path: str) -> bool:
+        return self._ask("GET", path)[0] == http.HTTPStatus.OK
+
+    def _good(self, method: str, path: str, body: str = "") -> str:
+        status, said = self._ask(method, path, body)
+        if not 200 <= status < 300:
+            raise http.client.HTTPException(f"{path}: {status} {said[:200]}")
+        return said
+
+    def _ask(self, method: str, path: str, body: str = "") -> tuple[int, str]:
         line = http.client.HTTPSConnection(self._host, 6443, context=self._context, timeout=5)
         try:
-            line.request("GET", path)
+            line.request(method, path, body, {"Content-Type": "application/json"})
             answer = line.getresponse()
-            body = answer.read().decode()
+            return answer.status, answer.read().decode()
         finally:
             line.close()
-        if answer.status != http.HTTPStatus.OK:
-            raise http.client.HTTPException(f"{path}: {answer.status} {body[:200]}")
-        return body
 
     def json(self, path: str) -> Any:
         return json.loads(self.text(path))
