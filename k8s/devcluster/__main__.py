@@ -20,6 +20,7 @@ from devcluster import (
     processes,
     wiring,
 )
+from devcluster.images import recipes
 from devcluster.shell import attempt
 
 _Options = argparse.Namespace
@@ -57,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     command("status", _status)
     command("kubeconfig", _kubeconfig)
     command("kubectl", _kubectl, "words*")
-    command("images", _images)
+    command("images", _images).add_argument("--harness", action="store_true", help="its own too")
     command("crowd", _crowd, "nodes", "pods")
     command("poweroff", _poweroff, "node")
     command("poweron", _poweron, "node")
@@ -117,7 +118,8 @@ def _kubectl_words(known: layout.Layout) -> list[str]:
 
 def _images(options: _Options) -> None:
     """make the images that have changed, and load them into the running nodes"""
-    loading.load_everywhere(layout.load(options.name), cluster.prepare())
+    own = recipes.build([recipes.harness()]) if options.harness else []
+    loading.load_everywhere(layout.load(options.name), [*cluster.prepare(), *own])
 
 
 def _crowd(options: _Options) -> None:

@@ -28,7 +28,7 @@ class Image:
 
     @property
     def reference(self) -> str:
-        return f"docker.io/library/reliability-harness-{self.name}:latest"
+        return f"docker.io/library/{self.name}:latest"
 
     def key(self) -> str:
         parts = [

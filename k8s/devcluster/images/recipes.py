@@ -15,6 +15,7 @@ from devcluster.images.archive import Image
 from devcluster.images.closure import programs, tree
 from devcluster.images.layer import Layer
 
+_PROJECT = "reliability-harness"
 REPOSITORY = layout.SOURCE.parents[1]
 _PASSWD = """root:x:0:0:root:/root:/bin/sh
 harness:x:1000:1000:harness:/tmp:/bin/sh
@@ -40,14 +41,17 @@ def system() -> list[Image]:
     """What a cluster of namespaces needs itself; kind and minikube bring their own."""
     pause = Layer({"/pause": binaries.PAUSE.path}, {})
     coredns = Layer({"/coredns": binaries.COREDNS.path, **_ACCOUNTS}, {})
-    return [Image("pause", (pause,), ("/pause",)), Image("coredns", (coredns,), ("/coredns",))]
+    return [
+        Image(f"{_PROJECT}-pause", (pause,), ("/pause",)),
+        Image(f"{_PROJECT}-coredns", (coredns,), ("/coredns",)),
+    ]
 
 
 def ours() -> list[Image]:
     """The agent's Python (its code is sent along), a probe with tools, the checkout system."""
     found = [
-        Image("agent", (_python(),), _SLEEP),
-        Image("probe", (_python(), _observers()), _SLEEP),
+        Image(f"{_PROJECT}-agent", (_python(),), _SLEEP),
+        Image(f"{_PROJECT}-probe", (_python(), _observers()), _SLEEP),
     ]
     try:
         found.append(_checkout())
@@ -55,6 +59,17 @@ def ours() -> list[Image]:
         said = f"note: no checkout image, {missing.name} is not installed: make install"
         print(said, file=sys.stderr)
     return found
+
+
+def harness() -> Image:
+    """The harness itself, for runs inside of a cluster. Large, so only where it is asked for."""
+    needs = wheels.files(*wheels.required_by(_PROJECT), "kubernetes")
+    own = tree(REPOSITORY / "harness", "/opt/harness/src/harness")
+    command = ("/usr/bin/python3", "-m", "harness.cli.main")
+    environment = {"PYTHONPATH": f"{wheels.SITE}:/opt/harness/src", "HOME": "/tmp"}
+    return Image(
+        "reliability-harness", (_python(), Layer(needs, {}), Layer(own, {})), command, environment
+    )
 
 
 def build(images: list[Image]) -> list[Path]:
@@ -103,4 +118,4 @@ def _checkout() -> Image:
     own = {path: file for path, file in scenario.items() if not path.endswith(".yaml")}
     environment = {"PYTHONPATH": f"{wheels.SITE}:/opt/checkout", "HOME": "/tmp"}
     layers = (_python(), Layer(servers, {}), Layer(own, {}))
-    return Image("checkout", layers, _SLEEP, environment)
+    return Image(f"{_PROJECT}-checkout", layers, _SLEEP, environment)

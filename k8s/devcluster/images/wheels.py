@@ -29,6 +29,11 @@ def files(*names: str) -> dict[str, Path | str]:
     return found | libraries(list(found.values()), own=site)
 
 
+def required_by(name: str) -> list[str]:
+    """What an installed distribution needs itself, without extras."""
+    return [required.metadata["Name"] for required in _required(distribution(name))]
+
+
 def program(name: str, command: str) -> Path:
     """A program that a distribution brings in its scripts folder."""
     scripts = [f for f in distribution(name).files or () if f.name == command and ".." in f.parts]
