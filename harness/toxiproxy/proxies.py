@@ -78,6 +78,14 @@ class Proxy:
             raise ApiError(f"listen tcp {where}: bind: {error.strerror or error}", 500) from None
         return addresses.printed(self._listeners[-1].getsockname())
 
+    async def listen_too(self, listen: str) -> None:
+        """One address more that leads to the same upstream. Raises `ApiError` (500)."""
+        if self.enabled:
+            listen = await self._bind(listen)
+            listener = self._listeners[-1]
+            asyncio.get_running_loop().add_reader(listener, self._accept, listener)
+        self.more = (*self.more, listen)
+
     def stop(self) -> None:
         """Nobody is accepted any more, and every connection is closed at once."""
         self.enabled = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import resource
 import signal
 import socket
@@ -17,6 +18,8 @@ from harness.toxiproxy.errors import ApiError
 from harness.toxiproxy.metrics import Metrics
 from harness.toxiproxy.proxies import Collection
 from harness.toxiproxy.server import Clients
+from harness.toxiproxy.udp import Flows
+from harness.toxiproxy.v1 import V1
 
 _DESCRIPTORS = 1 << 16
 
@@ -37,7 +40,8 @@ async def serve(options: Options, ready: Callable[[str], None]) -> None:
     many_descriptors()
     metrics = Metrics(options.proxy_metrics, options.runtime_metrics)
     proxies = Collection(metrics.count, options.seed)
-    api = Api(proxies, metrics)
+    api, flows = Api(proxies, metrics), Flows(random.Random(options.seed))
+    api.routes += V1(proxies, flows).routes
     clients = Clients(api.answer)
     try:
         listener = await _listener(options.listen)
@@ -51,6 +55,7 @@ async def serve(options: Options, ready: Callable[[str], None]) -> None:
     finally:
         clients.close()
         proxies.close()
+        flows.close()
         await asyncio.sleep(0)
 
 

@@ -18,7 +18,7 @@ from harness.toxiproxy.errors import bad_body, bad_stream, bad_type, no_toxic, t
 @dataclass
 class Toxic:
     """`stream` as the client wrote it; `numbers` are shared with all links, so that they change at
-    once. `met` counts connections."""
+    once. `met` counts connections; at `ends_at` (monotonic seconds) it goes by itself."""
 
     name: str
     type: str
@@ -27,6 +27,13 @@ class Toxic:
     numbers: dict[str, Curve]
     since: float = field(default_factory=time.monotonic)
     met: int = 0
+    ends_at: float | None = None
+
+    @property
+    def ends_in_ms(self) -> int | None:
+        if self.ends_at is None:
+            return None
+        return max(0, round((self.ends_at - time.monotonic()) * 1000))
 
     @property
     def way(self) -> str:

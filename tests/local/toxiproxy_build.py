@@ -16,7 +16,6 @@ _MODULE = "github.com/Shopify/toxiproxy/v2"
 _NODE_CLIENT = "toxiproxy-node-client@4.1.0"
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "harness-tests"
 _BUILD_S = 600
-_TOOLS = '//go:build tools\n\npackage t\n\nimport _ "{}"\n'
 
 
 @functools.cache
@@ -43,13 +42,10 @@ def _built(name: str, package: str, main: str) -> Path:
         if not built.exists() or (main and source.read_text() != main):
             if main:
                 source.write_text(main)
-            else:
-                (where / "tools.go").write_text(_TOOLS.format(package))
             (where / "go.mod").write_text(
                 f"module built\n\ngo 1.24.0\n\nrequire {_MODULE} v{VERSION}\n"
             )
             version = f"-X {_MODULE}.Version={VERSION}"
-            _go(where, "mod", "tidy")
             _go(where, "build", "-buildvcs=false", "-ldflags", version, "-o", name, package or ".")
     return built
 
