@@ -16,11 +16,14 @@ from harness.agent.effects import (
     Exercised,
     InForce,
     Link,
+    Node,
+    Pod,
     Processes,
     Resource,
     Seen,
     Snapshot,
     Unit,
+    Workload,
 )
 
 R_contra = TypeVar("R_contra", contravariant=True)
@@ -76,6 +79,28 @@ class Units(Protocol):
     def act(self, resource: Unit, act: Act, effect_id: str) -> Seen: ...
 
     def measure(self, resource: Unit, effect: Effect | Act | None, for_s: float) -> Seen: ...
+
+
+class Pods(Protocol):
+    """A pod can be deleted, and its containers killed."""
+
+    resource: ClassVar[type] = Pod
+
+    def act(self, resource: Pod, act: Act, effect_id: str) -> Seen: ...
+
+    def measure(self, resource: Pod, effect: Effect | Act | None, for_s: float) -> Seen: ...
+
+
+class Workloads(Conditions[Workload], Protocol):
+    """A workload can be scaled, and rolled out with another image."""
+
+    resource: ClassVar[type] = Workload
+
+
+class Nodes(Conditions[Node], Protocol):
+    """A node can be cordoned, drained and powered off."""
+
+    resource: ClassVar[type] = Node
 
 
 class Hands(Protocol):

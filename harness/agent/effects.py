@@ -91,8 +91,8 @@ class Link:
 
 @dataclass(frozen=True)
 class Processes:
-    """The processes of one replica: all in its network namespace, of its `pod` (a uid), or one
-    `pid` with its `start`.
+    """The processes of one replica: all in its network namespace, of its `pod` (a uid) or of one
+    `container` of it (an id), or one `pid` with its `start`.
 
     `start` is field 22 of /proc/PID/stat (clock ticks since boot): pid and start together are an
     identity that a reused pid does not share. `ports` are those that it serves. `keeper` is a file
@@ -106,6 +106,7 @@ class Processes:
     ports: Tuple[int, ...] = ()
     pod: str = ""
     keeper: str = ""
+    container: str = ""
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,30 @@ class Unit:
     target: str
 
 
-Resource = Union[Link, Processes, Edge, ProxiedEdge, Unit]
+@dataclass(frozen=True)
+class Pod:
+    """A pod as its API server knows it: `target` is pod/NAMESPACE/NAME, `uid` this very one."""
+
+    target: str
+    uid: str
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What keeps pods: `target` is KIND/NAMESPACE/NAME, `service` what the system calls it."""
+
+    target: str
+    service: str
+
+
+@dataclass(frozen=True)
+class Node:
+    """A machine of a cluster: `target` is node/NAME."""
+
+    target: str
+
+
+Resource = Union[Link, Processes, Edge, ProxiedEdge, Unit, Pod, Workload, Node]
 
 
 # ---------------------------------------------------------------- effects: what is made true
@@ -186,7 +210,38 @@ class Toxic:
     numbers: Tuple[Tuple[str, Curve], ...] = ()
 
 
-Effect = Union[LinkProfile, Stopped, Intercept, Toxic]
+@dataclass(frozen=True)
+class Replicas:
+    """The workload is asked for so many pods."""
+
+    count: int
+
+
+@dataclass(frozen=True)
+class Image:
+    """The workload is rolled out with this image; `container` empty: its first."""
+
+    image: str
+    container: str = ""
+
+
+@dataclass(frozen=True)
+class Cordoned:
+    """Nothing new is scheduled on the node; `drained`: and the system's pods were evicted, with
+    `grace` seconds to end (below 0: what each pod says)."""
+
+    drained: bool = False
+    grace: float = -1.0
+
+
+@dataclass(frozen=True)
+class PoweredOff:
+    """The node has no power."""
+
+
+Effect = Union[
+    LinkProfile, Stopped, Intercept, Toxic, Replicas, Image, Cordoned, PoweredOff
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -203,7 +258,22 @@ class Restart:
     grace: float = 5.0
 
 
-Act = Union[Kill, Restart]
+@dataclass(frozen=True)
+class DeletePod:
+    """Delete the pod, once; `grace` seconds to end (below 0: what the pod says)."""
+
+    grace: float = -1.0
+
+
+@dataclass(frozen=True)
+class KillContainer:
+    """Signal every process of one container, once; `container` empty: the pod's first."""
+
+    container: str = ""
+    signal: str = "KILL"
+
+
+Act = Union[Kill, Restart, DeletePod, KillContainer]
 
 
 @dataclass(frozen=True)
@@ -286,7 +356,34 @@ class EdgeSeen:
     more: Tuple[Tuple[str, float], ...] = ()
 
 
-Seen = Union[LinkSeen, ProcessesSeen, EdgeSeen]
+@dataclass(frozen=True)
+class PodState:
+    """A pod as the API server tells it; `image` and `restarts` of the container that is meant."""
+
+    name: str
+    uid: str
+    ready: bool
+    leaving: bool
+    waiting: str = ""
+    image: str = ""
+    restarts: int = 0
+
+
+@dataclass(frozen=True)
+class PlatformSeen:
+    """What a cluster says of a pod (and its siblings), a workload (and its pods) or a node (and
+    the system's pods on it). `replicas` are those asked for; `answers`: the node can be reached
+    from outside, which its API server does not know."""
+
+    begin: float
+    end: float
+    pods: Tuple[PodState, ...] = ()
+    replicas: int = 0
+    cordoned: bool = False
+    answers: bool = True
+
+
+Seen = Union[LinkSeen, ProcessesSeen, EdgeSeen, PlatformSeen]
 
 
 @dataclass(frozen=True)
@@ -313,6 +410,8 @@ _TYPES: Dict[str, Type[Any]] = {
         Curve, Link, Processes, Edge, ProxiedEdge, Unit, LinkProfile, Stopped, Intercept, Toxic,
         Kill, Restart, InForce, Flow, LinkSeen, Process, ProcessesSeen, EdgeSeen, Exercised,
         Snapshot,
+        Pod, Workload, Node, Replicas, Image, Cordoned, PoweredOff, DeletePod, KillContainer,
+        PodState, PlatformSeen,
     )
 }  # fmt: skip
 

@@ -203,13 +203,16 @@ class AgentPod:
 class Cluster:
     """Where a system on Kubernetes lives: a context of the kubeconfig (empty: the current one) and
     a namespace. `uid`, that of kube-system, pins the cluster itself, whatever it is called. The
-    path of a `kubeconfig` is told by an option, never by the file."""
+    path of a `kubeconfig` is told by an option, never by the file; the commands `power_off` and
+    `power_on` switch a node, whose name stands for {node} in them."""
 
     namespace: str
     context: str = ""
     uid: str = ""
     agent: AgentPod = AgentPod()
     kubeconfig: str = ""
+    power_off: str = ""
+    power_on: str = ""
 
 
 @dataclass(frozen=True)

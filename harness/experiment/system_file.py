@@ -43,9 +43,12 @@ def read_system(path: Path, problems: Problems) -> System:
 
 def _cluster(fields: Fields) -> Cluster:
     agent = fields.below("agent", system_shapes.AGENT)
+    power = fields.below("power", system_shapes.POWER)
     return Cluster(
         namespace=fields.name("namespace"), context=fields.text("context"), uid=fields.text("uid"),
         agent=_agent(agent) if agent else AgentPod(),
+        power_off=power.text("cut") if power else "",
+        power_on=power.text("restore") if power else "",
     )  # fmt: skip
 
 

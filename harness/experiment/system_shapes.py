@@ -85,6 +85,15 @@ AGENT = Shape(
     ),
 )
 
+POWER = Shape(
+    "power",
+    "Commands that switch a node off and on again, for node.down; {node} stands for its name.",
+    (
+        Key("cut", "ends when the node is off", TEXT, "docker stop {node}", required=True),
+        Key("restore", "ends when it has power again", TEXT, "docker start {node}", required=True),
+    ),
+)
+
 KUBERNETES = Shape(
     "kubernetes",
     "The system runs in this namespace of a cluster.",
@@ -93,6 +102,7 @@ KUBERNETES = Shape(
         Key("namespace", "where the workloads are", NAME, "shop", required=True),
         Key("uid", "of the namespace kube-system: pins the cluster", TEXT),
         Key("agent", AGENT.about, AGENT),
+        Key("power", POWER.about, POWER),
     ),
 )
 

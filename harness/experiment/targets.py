@@ -16,6 +16,8 @@ from harness.experiment.workloads import in_full
 
 #: The host that the load lives on.
 CLIENT = "client"
+#: What only a cluster has, by capability.
+_OF_CLUSTERS = {"Pods": "pods", "Workloads": "workloads", "Nodes": "nodes"}
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ def misplaced(
             return Misplaced(key, codes.TARGET, said, hint)
     if on_edges:
         return _off_edge(system, where, entry)
+    if needs in _OF_CLUSTERS:
+        return _not_on_a_cluster(system, where, needs)
     if needs in ("Signals", "Units"):
         return _not_a_process(system, where, needs)
     if needs == "Links" and any(s.external for s in services_at(system, where.target)):
@@ -78,6 +82,18 @@ def misplaced(
         key = "target" if where.target else "from"
         said = "the system is attached: its network is not ours to disturb"
         return Misplaced(key, codes.NOT_TAKEN, said, "services with `run` live in a world of ours")
+    return None
+
+
+def _not_on_a_cluster(system: System, where: Where, needs: str) -> Misplaced | None:
+    what = _OF_CLUSTERS[needs]
+    if not system.cluster:
+        said = f"it acts on {what} of a cluster, and the system lives on none"
+        key = "target" if where.target else "from"
+        return Misplaced(key, codes.NOT_TAKEN, said, "--system a System file with `kubernetes`")
+    if where.origin:
+        said = f"it acts on {what}, not between two services"
+        return Misplaced("from", codes.WHERE, said, f"write target: {where.origin}")
     return None
 
 

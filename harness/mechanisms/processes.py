@@ -1,10 +1,10 @@
 """Finds the processes of a target in /proc, and signals exactly those.
 
-A target on a cluster is everything in a pod but its sandbox. One in a world is everything in its
-network namespace that lives in another user namespace than ours: our proxy and probes are there
-too, but in ours; where there are no namespaces, it is the descendants of a keeper. An attached
-target is one pid, with its descendants. A process is known by pid and start time, and signalled
-through a pidfd, so that a pid that was given to somebody else is never hit.
+A target on a cluster is everything in a pod, or in one of its containers, but its sandbox. One in a
+world is everything in its network namespace that lives in another user namespace than ours: our
+proxy and probes are there too, but in ours; where there are no namespaces, it is the descendants of
+a keeper. An attached target is one pid, with its descendants. A process is known by pid and start
+time, and signalled through a pidfd, so that a pid that was given to somebody else is never hit.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def everybody() -> List[Child]:
 def find(target: Processes) -> Tuple[Process, ...]:
     """Those that live now, by pid."""
     if target.pod:
-        found = _of_pod(target.pod)
+        found = _of_pod(target.pod, target.container)
     elif target.keeper:
         found = kept_by(keeper_of(target.keeper))
     else:
@@ -74,8 +74,10 @@ def name_of(process: Process) -> str:
     return f"{process.pid}:{process.start}"
 
 
-def _of_pod(uid: str) -> List[Process]:
-    stats = (_stat(member.pid) for member in inhabitants(uid))
+def _of_pod(uid: str, container: str) -> List[Process]:
+    """Of one container, or (empty) of all."""
+    mine = (member for member in inhabitants(uid) if container in member.container)
+    stats = (_stat(member.pid) for member in mine)
     return [stat.process for stat in stats if stat is not None]
 
 

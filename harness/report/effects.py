@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
+from harness.agent.effects import Resource
 from harness.clock import Epoch
 from harness.record.journal import Step
 from harness.record.plan import Plan, PlannedEffect
@@ -16,8 +18,16 @@ _GONE = ("gone", "target_gone", "recovered")
 
 def effects_of(plan: Plan, steps: tuple[Step, ...], epoch: Epoch) -> tuple[Effect, ...]:
     """In the order of the plan. What only prepares is left out, unless it stayed behind."""
-    made = ((e, _effect(e, [s for s in steps if s.effect == e.id], epoch)) for e in plan.effects)
+    used = _mechanisms(plan, steps)
+    effects = (replace(e, mechanism=used.get(e.resource) or e.mechanism) for e in plan.effects)
+    made = ((e, _effect(e, [s for s in steps if s.effect == e.id], epoch)) for e in effects)
     return tuple(effect for planned, effect in made if not planned.prepare or effect.left_behind)
+
+
+def _mechanisms(plan: Plan, steps: tuple[Step, ...]) -> dict[Resource, str]:
+    """What carried it out, as the receipts name it: a plan may not know before it is there."""
+    receipts = (step for step in steps if step.step == "receipt")
+    return {plan.effect(s.effect).resource: s.data.get("snapshot", {}).get("mechanism", "") for s in receipts}
 
 
 def _effect(planned: PlannedEffect, steps: list[Step], epoch: Epoch) -> Effect:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
-from harness.agent.effects import Edge, Intercept, LinkProfile, Resource
+from harness.agent.effects import Edge, Intercept, LinkProfile, Node, Resource, Workload
 from harness.errors import Refused
 from harness.experiment.model import Closed, Experiment, Intervention, Load
 from harness.experiment.prober import probed, prober
@@ -218,9 +218,13 @@ def _check_blast_radius(
 
 
 def _touched(effect: PlannedEffect, topology: Topology) -> tuple[Replica, ...]:
-    """The replica that the effect sits at; for an edge of the load, none of the system."""
+    """The replica that the effect sits at, or all of its workload or node; for an edge of the load,
+    none of the system."""
     host = effect.resource.target.split("->")[0].rpartition("/")[2]
-    return tuple(r for r in topology.replicas if r.name == host)
+    if isinstance(effect.resource, Workload):
+        return topology.named(effect.resource.service)
+    by = "node" if isinstance(effect.resource, Node) else "name"
+    return tuple(r for r in topology.replicas if getattr(r, by) == host)
 
 
 # ---------------------------------------------------------------- load

@@ -9,11 +9,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import replace
 
-from harness.agent.effects import Act, Effect, Exercised, InForce, Resource, Seen, Snapshot
+from harness.agent.effects import (
+    Act,
+    Effect,
+    Exercised,
+    InForce,
+    Kill,
+    KillContainer,
+    Pod,
+    Processes,
+    Resource,
+    Seen,
+    Snapshot,
+)
 from harness.capabilities import Hands, HandsError
 from harness.substrates.hands import AgentHands
+from harness.substrates.kubernetes.platform import MECHANISM, Platform
 from harness.substrates.kubernetes.stream import Exec
 
 #: All agents answer within this, or the lease is lost.
@@ -52,32 +66,65 @@ class DistantHands(AgentHands):
 
 
 class ClusterHands:
-    """`agents` by node, `places` the node of each target, told by the target of a resource."""
+    """`agents` by node, `places` the node of each target, told by the target of a resource;
+    `platform` is asked for what is the API server's."""
 
-    def __init__(self, agents: Mapping[str, Hands], places: Callable[[Resource], str]) -> None:
+    def __init__(
+        self, agents: Mapping[str, Hands], places: Callable[[Resource], str], platform: Platform
+    ) -> None:
         self._agents = agents
         self._place = places
+        self._platform = platform
+        self._killed: dict[str, Processes] = {}
         self._pool = ThreadPoolExecutor(max(1, len(agents)), thread_name_prefix="renew")
 
     def mechanism(self, resource: Resource) -> str:
-        return self._of(resource).mechanism(resource)
+        return (
+            MECHANISM if self._platform.takes(resource) else self._of(resource).mechanism(resource)
+        )
 
     def snapshot(self, resource: Resource) -> Snapshot:
+        if self._platform.takes(resource):
+            return self._platform.snapshot(resource)
         return self._of(resource).snapshot(resource)
 
     def make(
         self, resource: Resource, receipt: str, generation: int,
         snapshot: Snapshot, effects: tuple[InForce, ...],
     ) -> None:  # fmt: skip
-        self._of(resource).make(resource, receipt, generation, snapshot, effects)
+        if self._platform.takes(resource):
+            return self._platform.make(resource, snapshot, effects)
+        return self._of(resource).make(resource, receipt, generation, snapshot, effects)
 
     def act(self, resource: Resource, receipt: str, act: Act, effect_id: str) -> Seen:
+        if isinstance(resource, Pod) and isinstance(act, KillContainer):
+            processes = self._platform.pods.container(resource, act.container)
+            self._killed[effect_id] = processes
+            return self._of(processes).act(processes, receipt, Kill(act.signal), effect_id)
+        if isinstance(resource, Pod):
+            return self._platform.act(resource, act, effect_id)
         return self._of(resource).act(resource, receipt, act, effect_id)
 
     def measure(self, resource: Resource, effect: Effect | Act | None, for_s: float) -> Seen:
+        if self._platform.takes(resource):
+            return self._platform.measure(resource, effect, self._listen(resource, effect, for_s))
         return self._of(resource).measure(resource, effect, for_s)
 
+    def _listen(self, resource: Resource, effect: Effect | Act | None, for_s: float) -> float:
+        """Before a container is killed its agent hears who calls it; what is left of the time."""
+        if not isinstance(resource, Pod) or not isinstance(effect, KillContainer) or not for_s:
+            return for_s
+        with suppress(HandsError):  # it is between two lives: nobody calls it
+            processes = self._platform.pods.container(resource, effect.container)
+            self._of(processes).measure(processes, Kill(effect.signal), for_s)
+            return 0.0
+        return for_s
+
     def exercised(self, resource: Resource, effect_id: str) -> Exercised:
+        if effect_id in self._killed:
+            resource = self._killed[effect_id]
+        elif self._platform.takes(resource):
+            return self._platform.exercised(effect_id)
         return self._of(resource).exercised(resource, effect_id)
 
     def renew(self) -> None:

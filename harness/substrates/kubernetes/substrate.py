@@ -8,8 +8,9 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from harness.agent.effects import Edge, Link, Processes, Resource
-from harness.capabilities import Edges, Links, Signals
+from harness.agent.effects import Edge, Link, Node, Processes, Resource, Workload
+from harness.agent.effects import Pod as PodResource
+from harness.capabilities import Edges, Links, Nodes, Pods, Signals, Workloads
 from harness.errors import NotReady
 from harness.experiment.model import Cluster, System
 from harness.mechanisms.pods import MARK
@@ -21,8 +22,11 @@ from harness.substrates.kubernetes.connection import Connection, connect
 from harness.substrates.kubernetes.consent import Consent, not_here
 from harness.substrates.kubernetes.hands import ClusterHands
 from harness.substrates.kubernetes.objects import Pod
+from harness.substrates.kubernetes.platform import MECHANISM, Platform
+from harness.substrates.kubernetes.power import Power
 from harness.substrates.kubernetes.reading import Reader
 from harness.substrates.kubernetes.topology import Found
+from harness.substrates.kubernetes.workloads import SIZED
 from harness.substrates.kubernetes.world import ClusterWorld
 from harness.substrates.substrate import Needs, Replica, Topology
 
@@ -69,7 +73,9 @@ class KubernetesSubstrate:
         if pod is None:
             return ""
         with _told(self.connection):
-            return Consent(self._cluster, self.reader).forbids(kind, pod)
+            if why := Consent(self._cluster, self.reader).forbids(kind, pod):
+                return why
+            return self._forbids_node(kind, replica.node) if kind.startswith("node.") else ""
 
     def resources(
         self, capability: type, origins: tuple[Replica, ...], to: tuple[Replica, ...]
@@ -79,10 +85,12 @@ class KubernetesSubstrate:
             return tuple(map(self._link, pods))
         if capability is Edges:
             return tuple(edge for pod in pods for edge in self._edges(pod, to))
-        return tuple(map(self._processes, pods)) if capability is Signals else ()
+        if capability is Signals:
+            return tuple(map(self._processes, pods))
+        return self._platform_resources(capability, pods)
 
     def mechanism(self, resource: Resource) -> str:
-        return _MECHANISMS[type(resource)]
+        return _MECHANISMS.get(type(resource), MECHANISM)
 
     def place(self) -> Place:
         there = replace(
@@ -103,10 +111,21 @@ class KubernetesSubstrate:
         )  # fmt: skip
         nodes = sorted({self._node(r) for r in needs.resources} - {""})
         with agents_on(crew, tuple(nodes)) as agents:
-            hands = ClusterHands(agents, self._node)
+            platform = Platform(self.api, self._cluster.namespace, self._power(system))
+            hands = ClusterHands(agents, self._node, platform)
             world = ClusterWorld(self.api, self._cluster, hands, self._pods)
             with contextlib.closing(world):
                 yield world
+
+    def _forbids_node(self, kind: str, name: str) -> str:
+        node = self.reader.nodes.get(name)
+        if node is not None and node.control_plane:
+            return f"node/{name} belongs to the control plane"
+        missing = Power(self._cluster.power_off, self._cluster.power_on, Path()).missing
+        return missing if kind == "node.down" else ""
+
+    def _power(self, system: System) -> Power:
+        return Power(self._cluster.power_off, self._cluster.power_on, system.directory)
 
     # ------------------------------------------------------------ resources of pods
 
@@ -126,6 +145,24 @@ class KubernetesSubstrate:
         pod = self._pods[replica.name]
         ports = (replica.port,) if replica.port else ()
         return Processes(pod.ref, netns=MARK + pod.uid, ports=ports)
+
+    def _platform_resources(
+        self, capability: type, origins: tuple[Replica, ...]
+    ) -> tuple[Resource, ...]:
+        """Each pod, or each workload or node of theirs once."""
+        if capability is Pods:
+            pods = (self._pods[origin.name] for origin in origins)
+            return tuple(PodResource(pod.ref, pod.uid) for pod in pods)
+        if capability is Nodes:
+            return tuple(Node(f"node/{name}") for name in dict.fromkeys(o.node for o in origins))
+        if capability is not Workloads or self._found is None:
+            return ()
+        found = {o.service: self._found.workloads[o.service] for o in origins}
+        return tuple(
+            Workload(f"{ref.replace('/', f'/{self._cluster.namespace}/', 1)}", service)
+            for service, ref in found.items()
+            if ref.partition("/")[0] in SIZED
+        )
 
     def _edges(self, origin: Replica, to: tuple[Replica, ...]) -> Iterator[Edge]:
         pod = self._pods[origin.name]

@@ -14,10 +14,12 @@ CLIENT = Replica("client", "client", "", "127.0.0.1", 0)
 
 @dataclass(frozen=True)
 class Found:
-    """A topology, and the pod behind each of its replicas, by the replica's name."""
+    """A topology, the pod behind each of its replicas, by the replica's name, and the workload of
+    each service."""
 
     topology: Topology
     pods: dict[str, Pod]
+    workloads: dict[str, str]
 
 
 def find(system: model.System, reader: Reader) -> Found:
@@ -37,8 +39,11 @@ def find(system: model.System, reader: Reader) -> Found:
         if way := _way_in(service, before, reader.nodes):
             urls.append((service.name, way[0]))
             notes.append(way[1])
+    workloads = {s.name: s.workload for s in system.services if s.workload}
     calls = tuple((s.name, to) for s in system.services for to in s.calls)
-    return Found(Topology(tuple(replicas), calls, CLIENT, tuple(urls), tuple(notes)), pods)
+    return Found(
+        Topology(tuple(replicas), calls, CLIENT, tuple(urls), tuple(notes)), pods, workloads
+    )
 
 
 def _external(service: model.Service) -> Replica:

@@ -1,0 +1,107 @@
+"""Nodes cordoned, drained of the system's pods, and without power."""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import Any
+
+from harness.agent.effects import Cordoned, Node, PodState, PoweredOff
+from harness.capabilities import HandsError
+from harness.substrates.kubernetes.api import Api, Json
+from harness.substrates.kubernetes.objects import node_of
+from harness.substrates.kubernetes.pods import Pods, state_of
+from harness.substrates.kubernetes.power import Power
+
+#: A disruption budget is waited for so long; who still stays is seen by the witness.
+_PATIENCE_S = 15.0
+_BACK_S = 30.0
+_KUBELET, _CONNECT_S = 10250, 0.5
+
+
+class Nodes:
+    def __init__(self, api: Api, pods: Pods, power: Power) -> None:
+        self._api = api
+        self._pods = pods
+        self._power = power
+        self._addresses: dict[Node, str] = {}
+
+    def settings(self, node: Node) -> dict[str, str]:
+        found = node_of(self._object(node))
+        self._addresses[node] = found.address
+        return {
+            "unschedulable": str(found.cordoned).lower(),
+            "power": "on" if self._answers(node) else "off",
+        }
+
+    def make(self, node: Node, before: dict[str, str], effects: dict[type, Any]) -> None:
+        cordon = effects.get(Cordoned)
+        if PoweredOff in effects:
+            self._power.off(_name(node))
+        elif before.get("power") == "on" and not self._power.missing and not self._answers(node):
+            self._power.on(_name(node))
+            self._await(node)
+        self._power.settled(_name(node), held=PoweredOff in effects)
+        self._cordon(node, cordoned=cordon is not None or before["unschedulable"] == "true")
+        if cordon is not None and cordon.drained:
+            self._drain(node, cordon.grace)
+
+    def look(self, node: Node) -> tuple[tuple[PodState, ...], bool, bool]:
+        """The system's pods that could be evicted, whether it is cordoned, whether it answers."""
+        pods = tuple(state_of(item) for item in self._movable(node))
+        return pods, node_of(self._object(node)).cordoned, self._answers(node)
+
+    def inhabitants(self, node: Node) -> int:
+        return len(self._pods.items(fieldSelector=f"spec.nodeName={_name(node)}"))
+
+    def _cordon(self, node: Node, *, cordoned: bool) -> None:
+        if node_of(self._object(node)).cordoned != cordoned:
+            self._api.patch(_path(node), {"spec": {"unschedulable": cordoned or None}})
+
+    def _drain(self, node: Node, grace_s: float) -> None:
+        """What stays where its disruption budget forbids it is tried until our patience ends."""
+        until = time.monotonic() + _PATIENCE_S
+        left = [item["metadata"]["name"] for item in self._movable(node)]
+        while left and time.monotonic() < until:
+            left = [name for name in left if not self._pods.evict(name, grace_s)]
+            time.sleep(0.2 if left else 0.0)
+
+    def _movable(self, node: Node) -> list[Json]:
+        """Those of the system's namespace that a drain takes: no daemons, no static pods."""
+        found = self._pods.items(fieldSelector=f"spec.nodeName={_name(node)}")
+        return [item for item in found if not _stays(item)]
+
+    def _answers(self, node: Node) -> bool:
+        """Does its kubelet take connections? A look from outside, which asks no API server."""
+        if node not in self._addresses:
+            self._addresses[node] = node_of(self._object(node)).address
+        try:
+            socket.create_connection((self._addresses[node], _KUBELET), _CONNECT_S).close()
+        except OSError:
+            return False
+        return True
+
+    def _await(self, node: Node) -> None:
+        until = time.monotonic() + _BACK_S
+        while not self._answers(node):
+            if time.monotonic() > until:
+                raise HandsError(f"{node.target} has power again and does not answer")
+            time.sleep(0.2)
+
+    def _object(self, node: Node) -> Json:
+        return self._api.get(_path(node))
+
+
+def _name(node: Node) -> str:
+    return node.target.partition("/")[2]
+
+
+def _path(node: Node) -> str:
+    return f"/api/v1/nodes/{_name(node)}"
+
+
+def _stays(item: Json) -> bool:
+    meta = item["metadata"]
+    kinds = [owner["kind"] for owner in meta.get("ownerReferences", ())]
+    static = "kubernetes.io/config.mirror" in (meta.get("annotations") or {})
+    return "DaemonSet" in kinds or static or "deletionTimestamp" in meta

@@ -1,0 +1,117 @@
+"""Workloads held at another size, or rolled out with another image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.agent.effects import Image, PodState, Replicas, Workload
+from harness.capabilities import HandsError
+from harness.substrates.kubernetes.api import Api, Json
+from harness.substrates.kubernetes.objects import selector_text
+from harness.substrates.kubernetes.pods import Pods
+
+#: Kinds that have a size.
+SIZED = ("deployment", "statefulset", "replicaset")
+_IMAGE = "image of "
+_STRATEGIC = "application/strategic-merge-patch+json"
+
+
+class Workloads:
+    def __init__(self, api: Api, pods: Pods) -> None:
+        self._api = api
+        self._pods = pods
+        self._ours: dict[tuple[Workload, str], str] = {}
+
+    def settings(self, workload: Workload) -> dict[str, str]:
+        """What may be written: its size, and the image of each container."""
+        return _settings(self._object(workload))
+
+    def make(self, workload: Workload, before: dict[str, str], effects: dict[type, Any]) -> None:
+        wanted = dict(before)
+        if size := effects.get(Replicas):
+            self._check_size(workload)
+            wanted["replicas"] = str(size.count)
+        if image := effects.get(Image):
+            wanted[_named(before, image.container, workload)] = image.image
+        now = self.settings(workload)
+        changes = {key: value for key, value in wanted.items() if now.get(key) != value}
+        self._check_foreign(workload, before, now, changes)
+        if changes:
+            self._ours.update({(workload, key): value for key, value in changes.items()})
+            self._api.once("PATCH", _path(workload), body=_patch(changes), kind=_STRATEGIC)
+
+    def look(self, workload: Workload, container: str) -> tuple[tuple[PodState, ...], int]:
+        """Its pods, and how many are asked for."""
+        item = self._object(workload)
+        labels = selector_text(item["spec"]["selector"])
+        return self._pods.listed(container, labelSelector=labels), _size(item)
+
+    def _check_foreign(
+        self, workload: Workload, before: dict[str, str], now: dict[str, str],
+        changes: dict[str, str],
+    ) -> None:  # fmt: skip
+        """A value that is neither as before nor ours is somebody's decision."""
+        for key in changes:
+            ours = self._ours.get((workload, key))
+            if ours is not None and now.get(key) not in (before.get(key), ours):
+                raise HandsError(
+                    f"{workload.target}: somebody set {key} to {now.get(key)} meanwhile; it was "
+                    f"{before.get(key)}, and is left alone"
+                )
+
+    def _check_size(self, workload: Workload) -> None:
+        _, namespace, name = workload.target.split("/")
+        path = f"/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers"
+        for item in self._api.items(path):
+            reference = item["spec"]["scaleTargetRef"]
+            if (reference["kind"].lower(), reference["name"]) == (_kind(workload), name):
+                scaler = item["metadata"]["name"]
+                raise HandsError(f"{workload.target} has the size that autoscaler {scaler} wants")
+
+    def _object(self, workload: Workload) -> Json:
+        return self._api.get(_path(workload))
+
+
+def _kind(workload: Workload) -> str:
+    return workload.target.partition("/")[0]
+
+
+def _path(workload: Workload) -> str:
+    kind, namespace, name = workload.target.split("/")
+    return f"/apis/apps/v1/namespaces/{namespace}/{kind}s/{name}"
+
+
+def _size(item: Json) -> int:
+    return int(
+        item["spec"].get("replicas", item.get("status", {}).get("desiredNumberScheduled", 0))
+    )
+
+
+def _settings(item: Json) -> dict[str, str]:
+    containers = item["spec"]["template"]["spec"]["containers"]
+    images = {_IMAGE + each["name"]: each["image"] for each in containers}
+    size = {"replicas": str(item["spec"]["replicas"])} if "replicas" in item["spec"] else {}
+    return {**size, **images}
+
+
+def _named(before: dict[str, str], container: str, workload: Workload) -> str:
+    names = [key for key in before if key.startswith(_IMAGE)]
+    key = _IMAGE + container if container else names[0]
+    if key not in before:
+        known = ", ".join(name[len(_IMAGE) :] for name in names)
+        raise HandsError(f"{workload.target} has no container {container}: it has {known}")
+    return key
+
+
+def _patch(changes: dict[str, str]) -> Json:
+    spec: Json = {}
+    if "replicas" in changes:
+        spec["replicas"] = int(changes["replicas"])
+    containers = [
+        {"name": key[len(_IMAGE) :], "image": value}
+        for key, value in changes.items()
+        if key.startswith(_IMAGE)
+    ]
+    if containers:
+        spec["template"] = {"spec": {"containers": containers}}
+    return {"spec": spec}
