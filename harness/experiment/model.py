@@ -204,7 +204,8 @@ class Cluster:
     """Where a system on Kubernetes lives: a context of the kubeconfig (empty: the current one) and
     a namespace. `uid`, that of kube-system, pins the cluster itself, whatever it is called. The
     path of a `kubeconfig` is told by an option, never by the file; the commands `power_off` and
-    `power_on` switch a node, whose name stands for {node} in them."""
+    `power_on` switch a node, whose name stands for {node} in them; they run
+    in the directory `power_at`, that of the System file."""
 
     namespace: str
     context: str = ""
@@ -213,6 +214,7 @@ class Cluster:
     kubeconfig: str = ""
     power_off: str = ""
     power_on: str = ""
+    power_at: str = ""
 
 
 @dataclass(frozen=True)

@@ -36,12 +36,12 @@ def read_system(path: Path, problems: Problems) -> System:
     spec = root.below("spec", system_shapes.SYSTEM_SPEC) if root else None
     node = spec.node_of("services") if spec else None
     below = spec.below("kubernetes", system_shapes.KUBERNETES) if spec else None
-    cluster = _cluster(below) if below else None
+    cluster = _cluster(below, path.parent) if below else None
     services = _services(node, problems, cluster) if node else ()
     return System(metadata, services, path, path.parent, cluster)
 
 
-def _cluster(fields: Fields) -> Cluster:
+def _cluster(fields: Fields, directory: Path) -> Cluster:
     agent = fields.below("agent", system_shapes.AGENT)
     power = fields.below("power", system_shapes.POWER)
     return Cluster(
@@ -49,6 +49,7 @@ def _cluster(fields: Fields) -> Cluster:
         agent=_agent(agent) if agent else AgentPod(),
         power_off=power.text("cut") if power else "",
         power_on=power.text("restore") if power else "",
+        power_at=str(directory.absolute()) if power else "",
     )  # fmt: skip
 
 

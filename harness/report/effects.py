@@ -27,7 +27,10 @@ def effects_of(plan: Plan, steps: tuple[Step, ...], epoch: Epoch) -> tuple[Effec
 def _mechanisms(plan: Plan, steps: tuple[Step, ...]) -> dict[Resource, str]:
     """What carried it out, as the receipts name it: a plan may not know before it is there."""
     receipts = (step for step in steps if step.step == "receipt")
-    return {plan.effect(s.effect).resource: s.data.get("snapshot", {}).get("mechanism", "") for s in receipts}
+    return {
+        plan.effect(s.effect).resource: s.data.get("snapshot", {}).get("mechanism", "")
+        for s in receipts
+    }
 
 
 def _effect(planned: PlannedEffect, steps: list[Step], epoch: Epoch) -> Effect:

@@ -29,6 +29,7 @@ from harness.agent.effects import (
     Workload,
 )
 from harness.capabilities import HandsError
+from harness.experiment.model import Cluster
 from harness.substrates.kubernetes.api import Api, ApiError
 from harness.substrates.kubernetes.nodes import Nodes
 from harness.substrates.kubernetes.pods import Pods
@@ -42,8 +43,9 @@ _LOOK_S = 0.1
 class Platform:
     """May be used from any thread; one change at a time for each resource."""
 
-    def __init__(self, api: Api, namespace: str, power: Power) -> None:
-        self.pods = Pods(api, namespace)
+    def __init__(self, api: Api, cluster: Cluster) -> None:
+        power = Power(cluster.power_off, cluster.power_on, cluster.power_at)
+        self.pods = Pods(api, cluster.namespace)
         self._workloads = Workloads(api, self.pods)
         self._nodes = Nodes(api, self.pods, power)
         self._met: dict[str, Exercised] = {}

@@ -10,7 +10,6 @@ import shlex
 import subprocess
 import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from harness.capabilities import HandsError
 
@@ -21,9 +20,9 @@ _SWITCH_S = 60.0
 class Power:
     """`{node}` in the commands is the node's name; both empty: there is no switch."""
 
-    off_command: str
-    on_command: str
-    directory: Path
+    off_command: str = ""
+    on_command: str = ""
+    directory: str = ""
     _guards: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property

@@ -21,6 +21,7 @@ from harness.substrates.kubernetes.api import Api, ApiError
 from harness.substrates.kubernetes.connection import connect
 from harness.substrates.kubernetes.hands import ClusterHands
 from harness.substrates.kubernetes.objects import pod_of
+from harness.substrates.kubernetes.platform import Platform
 from harness.substrates.kubernetes.reading import Reader
 
 _LASTS_S = 120.0
@@ -42,7 +43,8 @@ def hands_on(
         raise refusal(error, f"the cluster cannot be asked ({place})") from None
     crew = Crew(api, cluster.agent, f"recover-{run}", _LASTS_S, lease_s, directory)
     with agents_on(crew, tuple(sorted({*nodes.values()} - {""}))) as agents:
-        yield ClusterHands(agents, lambda resource: nodes.get(resource.target, ""))
+        platform = Platform(api, cluster)
+        yield ClusterHands(agents, lambda resource: nodes.get(resource.target, ""), platform)
 
 
 def remove_agents(api: Api, namespace: str, run_id: str) -> None:

@@ -111,8 +111,7 @@ class KubernetesSubstrate:
         )  # fmt: skip
         nodes = sorted({self._node(r) for r in needs.resources} - {""})
         with agents_on(crew, tuple(nodes)) as agents:
-            platform = Platform(self.api, self._cluster.namespace, self._power(system))
-            hands = ClusterHands(agents, self._node, platform)
+            hands = ClusterHands(agents, self._node, Platform(self.api, self._cluster))
             world = ClusterWorld(self.api, self._cluster, hands, self._pods)
             with contextlib.closing(world):
                 yield world
@@ -121,11 +120,8 @@ class KubernetesSubstrate:
         node = self.reader.nodes.get(name)
         if node is not None and node.control_plane:
             return f"node/{name} belongs to the control plane"
-        missing = Power(self._cluster.power_off, self._cluster.power_on, Path()).missing
+        missing = Power(self._cluster.power_off, self._cluster.power_on).missing
         return missing if kind == "node.down" else ""
-
-    def _power(self, system: System) -> Power:
-        return Power(self._cluster.power_off, self._cluster.power_on, system.directory)
 
     # ------------------------------------------------------------ resources of pods
 
