@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sample_runs import make_run
 
@@ -148,6 +148,7 @@ def test_hlog(run, tmp_path):
         assert both[None].get_value_at_percentile(percent) == pytest.approx(truth, rel=1e-3)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)  # on a busy machine
 @given(st.lists(st.integers(0, 10**13), min_size=1, max_size=300))
 def test_histograms_are_read_as_they_were_written(values):
     hdrh = pytest.importorskip("hdrh.histogram", reason="hdrhistogram is not installed")
