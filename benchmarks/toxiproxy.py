@@ -47,6 +47,10 @@ def measured(which: str, echo: int, source: int, plain: float) -> dict[str, floa
     with running(which) as api:
         to_echo, to_source = api.proxy("echo", echo), api.proxy("source", source)
         rows = {"one way added, us, mean": (round_trip(to_echo) - plain) / 2 * 1e6}
+        api.toxic("echo", "latency", latency=5)
+        late = round_trip(to_echo, trips=200)
+        rows["latency of 5 ms, us too late, mean"] = (late - plain) * 1e6 - 5000
+        api.untoxic("echo", "latency_downstream")
         rows["MB/s, no toxic"] = rate(to_source)
         api.toxic("source", "latency", latency=10)
         rows["MB/s, latency 10 ms"] = rate(to_source)
@@ -59,11 +63,11 @@ def measured(which: str, echo: int, source: int, plain: float) -> dict[str, floa
         return rows
 
 
-def round_trip(port: int) -> float:
+def round_trip(port: int, trips: int = TRIPS) -> float:
     """Mean seconds for 64 bytes there and back; the best of some rounds."""
     with socket.create_connection((LOCAL, port)) as one:
         one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return min(statistics.mean(trip(one) for _ in range(TRIPS)) for _ in range(ROUNDS))
+        return min(statistics.mean(trip(one) for _ in range(trips)) for _ in range(ROUNDS))
 
 
 def trip(one: socket.socket) -> float:

@@ -13,13 +13,13 @@ import time
 from typing import Callable, Dict, Optional
 
 from harness.agent.effects import Curve
+from harness.mechanisms.alarms import Alarm, alarms
 from harness.mechanisms.proxy_chain import Chain
 from harness.mechanisms.toxics.toxic import FINISHED, RESET, Piece, Stage
 
 #: Bytes read at a time: as Toxiproxy, since toxics treat one read as one piece; and without toxics.
 _PIECE, _PLAIN = 1 << 15, 1 << 18
 _READS = 8  # before others have their turn
-_LONGEST_S = 1e6
 
 
 class Stream:
@@ -34,7 +34,7 @@ class Stream:
         self._loop = asyncio.get_running_loop()
         self._rest = memoryview(b"")
         self._reading = self._writing = self._stopped = False
-        self._timer: Optional[asyncio.TimerHandle] = None
+        self._timer: Optional[Alarm] = None
         self._timer_at = math.inf
 
     def begin(self) -> None:
@@ -122,8 +122,7 @@ class Stream:
             self._timer = None
         self._timer_at = at
         if at < math.inf:
-            wait = min(_LONGEST_S, max(0.0, at - time.monotonic()))
-            self._timer = self._loop.call_later(wait, self._woken)
+            self._timer = alarms().at(at, self._woken)
 
     def _woken(self) -> None:
         self._timer, self._timer_at = None, math.inf

@@ -8,7 +8,7 @@ import socket
 
 from harness.toxiproxy.errors import ApiError
 
-_BACKLOG = 4096
+BACKLOG = 4096
 Address = tuple[str, int]
 
 
@@ -82,7 +82,7 @@ def bound(address: Address, kind: int = socket.SOCK_STREAM) -> socket.socket:
             made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         made.bind((host, port))
         if kind == socket.SOCK_STREAM:
-            made.listen(_BACKLOG)
+            made.listen(BACKLOG)
     except BaseException:
         made.close()
         raise

@@ -48,15 +48,16 @@ async def serve(options: Options, ready: Callable[[str], None]) -> None:
         made, error = await populate(proxies, options.config)
         if error is not None:
             raise UsageError(f"--config, after {len(made)} proxies: {error.message}")
-        server = await asyncio.get_running_loop().create_server(clients.client, sock=listener)
+        server = await asyncio.get_running_loop().create_server(
+            clients.client, sock=listener, backlog=addresses.BACKLOG
+        )
         async with server:
             ready(addresses.printed(listener.getsockname()))
             await _told_to_stop()
     finally:
         clients.close()
-        proxies.close()
         flows.close()
-        await asyncio.sleep(0)
+        await proxies.close()
 
 
 async def _listener(listen: str) -> socket.socket:

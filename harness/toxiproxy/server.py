@@ -21,6 +21,7 @@ from harness.toxiproxy.answers import TEXT, Answer, Request
 
 _READ_S, _WRITE_S, _IDLE_S = 15.0, 30.0, 60.0
 _MOST = 512
+_AHEAD = 64  # requests that one may send before it has had its answers
 _HEAD, _BODY = 1 << 20, 16 << 20  # bytes
 
 Answers = Callable[[Request], Awaitable[Answer]]
@@ -127,6 +128,8 @@ class Client(asyncio.Protocol):
         keep = self._parser.should_keep_alive() and isinstance(request, Request)
         self._waiting.append((request, keep))
         self._restart()
+        if len(self._waiting) > _AHEAD:
+            self._transport.pause_reading()
         if self._answering is None:
             self._within(None)
             self._answering = asyncio.ensure_future(self._answer())
@@ -163,6 +166,7 @@ class Client(asyncio.Protocol):
                 break
         else:
             self._answering = None
+            self._transport.resume_reading()
             self._within(_READ_S if self._begun else _IDLE_S)
             return
         self._within(_WRITE_S)

@@ -124,6 +124,12 @@ def milliseconds(value: Any) -> float:
     return number
 
 
+def seconds(value: Any) -> float:
+    if (number := a_number(value)) < 0:
+        raise gojson.Wrong(f"{number:g} s is less than none")
+    return number
+
+
 def a_curve(value: Any) -> Curve:
     """A number; or `points` of [seconds, number], joined by lines unless not `smooth`, beginning
     anew `every` so many seconds."""
@@ -132,7 +138,7 @@ def a_curve(value: Any) -> Curve:
     fields: dict[str, gojson.Field] = {
         "points": _points,
         "smooth": gojson.a_bool,
-        "every": a_number,
+        "every": seconds,
     }
     values = _known(value, fields)
     if "points" not in values:

@@ -109,6 +109,16 @@ def test_too_much_or_nonsense(api: Api, sent: bytes, status: int) -> None:
     assert api.ask("GET", "/version")[0] == 200
 
 
+def test_many_requests_at_once_are_all_answered(api: Api) -> None:
+    ask = b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", api.port), 10) as connection:
+        connection.sendall(ask * 999 + ask.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        heard = b""
+        while data := connection.recv(1 << 16):
+            heard += data
+    assert heard.count(b"HTTP/1.1 200 OK") == 1000
+
+
 def test_clients_that_never_finish_do_not_pile_up(api: Api) -> None:
     """A thousand half requests: the server answers others at once, and keeps 512 of them at most;
     those that stay are gone after 15 s."""
