@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install run test check unit simulate clean bench cluster cluster-down
+.PHONY: install run test check unit simulate mutants clean bench cluster cluster-down
 
 install: $(STAMP)
 
@@ -31,6 +31,10 @@ unit: install
 # Another seed each time; one that failed is shown by `harness simulate --seed N --schedules 1`.
 simulate: install
 	$(BIN)/harness simulate --schedules 1000000 --processes 2
+
+# Minutes; not in CI. `mutmut results` names the survivors, `mutmut show NAME` shows one.
+mutants: install
+	$(BIN)/mutmut run --max-children 2
 
 test: install
 	./.ci/tools

@@ -6,7 +6,7 @@
     │   └── Refused                   2  a plan that must not or cannot be carried out
     ├── InvalidRun                    6  the run could not have known
     │   └── NotReady                  6  the system, an image or a server did not come up
-    ├── Interrupted                   4  a person or a signal ended it, all taken back
+    ├── Interrupted                   4  a person, a signal, a full disk ended it, all taken back
     └── LeftBehind                    5  something could not be taken back
 
 A message says what happened, where, and what to do next: the last is `hint`.
@@ -123,7 +123,7 @@ class NotReady(InvalidRun):
 
 
 class Interrupted(HarnessError):
-    """A person or a signal ended the run; everything was taken back."""
+    """A person, a signal or a full disk ended the run; everything was taken back."""
 
     exit_status = Exit.INTERRUPTED
     code = "HX400"

@@ -44,7 +44,7 @@ EXIT_STATUSES = """\
   1   an objective failed, or the guard aborted the run
   2   usage, an invalid file, a refused plan
   3   inconclusive: too few requests to decide (run --inconclusive-ok makes it 0)
-  4   interrupted by a person or a signal; everything was taken back
+  4   interrupted by a person, a signal or a full disk; everything was taken back
   5   something could not be taken back: see `harness recover`
   6   invalid: the run could not have known (fault not confirmed, load late, not ready)
   70  internal error

@@ -14,6 +14,7 @@ import hashlib
 import io
 import json
 import os
+import threading
 import time
 import zlib
 from collections.abc import Iterable
@@ -73,6 +74,7 @@ class Journal:
 
     def __init__(self, path: Path, secrets: Secrets = ()) -> None:
         self._secrets = secrets
+        self._one_at_a_time = threading.Lock()
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         _lock(self._fd, path)
         chain = chain_of(path)
@@ -84,7 +86,10 @@ class Journal:
             self._size += os.write(self._fd, b"\n")
 
     def append(self, step: StepName, effect: str = "", **data: Any) -> Step:
-        data = redacted(data, self._secrets)
+        with self._one_at_a_time:
+            return self._append(step, effect, redacted(data, self._secrets))
+
+    def _append(self, step: StepName, effect: str, data: dict[str, Any]) -> Step:
         made = Step(self._number, time.monotonic_ns(), step, effect, data)
         line, head = _line(made, self._head)
         try:

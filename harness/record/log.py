@@ -14,7 +14,7 @@ from harness.record.redaction import Secrets, redacted
 @contextmanager
 def logging_to(path: Path, secrets: Secrets = ()) -> Iterator[None]:
     """Everything that the harness logs, from level INFO, for as long as the block lasts."""
-    handler = logging.FileHandler(path)
+    handler = _File(path)
     handler.setFormatter(_Lines(secrets))
     root = logging.getLogger("harness")
     root.addHandler(handler)
@@ -24,6 +24,11 @@ def logging_to(path: Path, secrets: Secrets = ()) -> Iterator[None]:
     finally:
         root.removeHandler(handler)
         handler.close()
+
+
+class _File(logging.FileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  its name in logging
+        """A full disk is told by the run itself, not by a traceback for each line."""
 
 
 class _Lines(logging.Formatter):

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from harness.agent.stepping import step as standing_at
 from harness.clock import Epoch
-from harness.errors import HarnessError, InvalidRun, LeftBehind, Refused
+from harness.errors import HarnessError, Interrupted, InvalidRun, LeftBehind, Refused
 from harness.experiment.model import Experiment
 from harness.faults.fault import Fault
 from harness.record.actor import actor
@@ -26,9 +26,9 @@ from harness.record.log import logging_to
 from harness.record.plan import Plan
 from harness.report.progress import Progress
 from harness.run import state
+from harness.run.disk import full, is_of_the_disk, not_begun, not_on_disk, unwritten
 from harness.run.engine import Engine
 from harness.run.interpreter import Interpreter
-from harness.run.lifecycle import State
 from harness.run.perform import Performer
 from harness.run.recover import clear
 from harness.run.sampling import sampled
@@ -51,7 +51,10 @@ def conduct(
     keys = tuple(state.key(e.resource, plan.run_id) for e in plan.effects)
     with state.leased(keys, plan.run_id, plan.name, plan.max_duration):
         clear(keys)
-        directory = _begin(experiment, plan, reports)
+        try:
+            directory = _begin(experiment, plan, reports)
+        except OSError as error:
+            raise not_begun(error) from error
         with logging_to(directory.path / "log.jsonl", experiment.secrets):
             _to_its_end(experiment, plan, substrate, directory, progress, lease_s)
     return directory
@@ -83,7 +86,7 @@ def _to_its_end(
         except BaseException as error:
             written = _note_end(journal, error)
             if not written or not isinstance(error, (InvalidRun, LeftBehind, KeyboardInterrupt)):
-                raise _unwritten(error) from error
+                raise unwritten(error) from error
 
 
 def _in_world(
@@ -116,12 +119,13 @@ def _run(
     faults: dict[str, Fault] = {i.id: i.fault for i in experiment.timeline}
     performer = Performer(plan, faults, world.hands, watcher.epoch, lambda: engine.in_force)
     loop = Interpreter(
-        plan, engine, performer, world.hands, journal, watcher, world.troubles, RENEWED * lease_s
-    )
+        plan, engine, performer, world.hands, journal, watcher, world.troubles,
+        lambda: full(directory.path), RENEWED * lease_s,
+    )  # fmt: skip
     signals.listener = loop.end
     loop.run()
     if loop.unwritten:
-        raise _not_on_disk(engine, loop.unwritten)
+        raise not_on_disk(engine, loop.unwritten)
     journal.append("load.ended", **watcher.ended())
 
 
@@ -136,6 +140,7 @@ def _epoch_noted(directory: RunDirectory, journal: Journal) -> Callable[[Epoch],
 def _note_end(journal: Journal, error: BaseException) -> bool:
     """Whether the journal took it."""
     by = "world" if isinstance(error, HarnessError) else "internal"
+    by = "disk" if isinstance(error, Interrupted) or is_of_the_disk(error) else by
     hint = error.hint if isinstance(error, HarnessError) else ""
     reason = str(error) or type(error).__name__
     if isinstance(error, KeyboardInterrupt):
@@ -146,23 +151,6 @@ def _note_end(journal: Journal, error: BaseException) -> bool:
     except OSError:
         return False
     return True
-
-
-def _not_on_disk(engine: Engine, why: str) -> HarnessError:
-    """The journal could not be written while effects came and went: what became of them."""
-    left = [id for id, life in engine.lives.items() if life.state is State.LEFT_BEHIND]
-    if left:
-        return LeftBehind(f"{', '.join(left)} could not be taken back, and the journal cannot be "
-                          f"written: {why}")  # fmt: skip
-    return InvalidRun(f"the journal cannot be written: {why}; everything was taken back",
-                      hint="nothing is injected without its receipt on disk")  # fmt: skip
-
-
-def _unwritten(error: BaseException) -> BaseException:
-    """A disk that takes nothing, in words; anything else as it is."""
-    if not isinstance(error, OSError):
-        return error
-    return InvalidRun(f"the run directory cannot be written: {error}")
 
 
 def _new_directory(reports: Path, plan: Plan) -> RunDirectory:

@@ -211,7 +211,7 @@ class Engine:
             case StopLoad():
                 self.load = "ended"
             case Write():
-                self._abort(Abort(f"the journal cannot be written: {event.reason}", "world"))
+                self._abort(Abort(f"the journal cannot be written: {event.reason}", "disk"))
             case Finish():
                 pass
             case command:

@@ -70,7 +70,8 @@ class LoadAndLive(Protocol):
 class Interpreter:
     def __init__(
         self, plan: Plan, engine: Engine, performer: Performer, hands: Hands, journal: Journal,
-        load: LoadAndLive, troubles: Callable[[], tuple[str, ...]], renew_s: float,
+        load: LoadAndLive, troubles: Callable[[], tuple[str, ...]], full: Callable[[], str],
+        renew_s: float,
     ) -> None:  # fmt: skip
         self.unwritten = ""  # why the journal could not be written, if it could not
         self._plan = plan
@@ -80,6 +81,7 @@ class Interpreter:
         self._journal = journal
         self._load = load
         self._troubles = troubles
+        self._full = full
         self._renew_s = renew_s
         self._events: queue.SimpleQueue[go.Event] = queue.SimpleQueue()
         workers = min(_WORKERS_AT_MOST, 4 + 2 * len(plan.effects))
@@ -200,10 +202,14 @@ class Interpreter:
 
     def _watch_world(self) -> go.Abort | None:
         try:
+            if why := self._full():
+                return go.Abort(why, "disk")
             for trouble in self._troubles():
                 self._write(go.Write("trouble", "", {"what": trouble}))
         except HandsError as error:
             return go.Abort(str(error), "world")
+        except OSError as error:
+            return go.Abort(f"the run directory cannot be read: {error}", "disk")
         return None
 
     def _watch_load(self, now: float) -> go.Abort | go.Decided | None:

@@ -155,9 +155,10 @@ class Failed:
 
 @dataclass(frozen=True)
 class Abort:
-    """Take everything back and end. `by`: person, guard, blind, lease, baseline, world, internal.
+    """Take everything back and end.
 
-    `world` is what the run stands on: the system's world, the disk.
+    `by`: person, guard, blind, lease, baseline, world, disk, internal. `world` is what the run stands
+    on; `disk` is that of the run directory.
     """
 
     reason: str

@@ -120,6 +120,7 @@ def _ended(evidence: Evidence) -> bool:
 
 def _interrupted(evidence: Evidence) -> Iterator[str]:
     yield from _aborted(evidence, "person", "interrupted")
+    yield from _aborted(evidence, "disk", "interrupted")
     if not _ended(evidence):
         yield "the run broke off: its journal has no end"
 

@@ -175,7 +175,7 @@ def test_a_journal_that_cannot_be_written(place, step):
         shot.until(step)
         size = (place.run_directory / "journal.jsonl").stat().st_size
         resource.prlimit(shot.process.pid, resource.RLIMIT_FSIZE, (size, size))
-        assert shot.ends(ENDS_S) == 6, shot.said
+        assert shot.ends(ENDS_S) == 4, shot.said
         shot.nothing_left()
     assert "the journal cannot be written: [Errno 27] File too large" in shot.said
     assert "everything was taken back" in shot.said
