@@ -157,8 +157,8 @@ class Failed:
 class Abort:
     """Take everything back and end.
 
-    `by`: person, guard, blind, lease, baseline, world, disk, internal. `world` is what the run stands
-    on; `disk` is that of the run directory.
+    `by`: person, guard, blind, lease, baseline, world, disk, internal. `world` is what the run
+    stands on; `disk` is that of the run directory.
     """
 
     reason: str
