@@ -94,19 +94,21 @@ class Load:
 
 @dataclass(frozen=True)
 class Where:
-    """What a fault acts on, as written: a `target`, or an edge `origin` -> `to`; how many (`pick`).
+    """What a fault acts on, as written: a `target`, the pods with `labels`, or an edge `origin` ->
+    `to`; how many (`pick`).
 
-    A reference is a service (`api`), a replica (`api-0`) or a zone (`zone/a`). `pick` is all, one,
-    a number or a percentage.
+    A reference is a service (`api`), a replica (`api-0`) or a zone (`zone/a`), on a cluster also
+    `deploy/web`, `pod/web-0`, `node/n1`. `pick` is all, one, oldest, a number or a percentage.
     """
 
     target: str = ""
     origin: str = ""
     to: str = ""
     pick: str = "all"
+    labels: str = ""
 
     def __str__(self) -> str:
-        return self.target or f"{self.origin}->{self.to}"
+        return self.target or self.labels or f"{self.origin}->{self.to}"
 
 
 @dataclass(frozen=True)
@@ -178,11 +180,15 @@ class Abort:
 
 @dataclass(frozen=True)
 class Guard:
-    """`blast_radius` maps services, replicas, zones to the most that may be touched."""
+    """`blast_radius` maps services, replicas, pods, nodes, zones to the most that may be touched.
+    `namespaces` are the only ones (none: the system's); `ready_endpoints` is the share of each
+    service's ready replicas that must stay untouched."""
 
     aborts: tuple[Abort, ...] = ()
     blast_radius: tuple[tuple[str, int], ...] = ()
     max_duration: Duration = Duration(3600)
+    namespaces: tuple[str, ...] = ()
+    ready_endpoints: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ def intervention_schema(fault: FaultModel) -> Schema:
         "type": "object",
         "properties": envelope | properties,
         "required": required,
-        "anyOf": [{"required": ["target"]}, {"required": ["from", "to"]}],
+        "anyOf": [{"required": [*keys]} for keys in (("target",), ("labels",), ("from", "to"))],
         "additionalProperties": False,
         **({"$defs": own["$defs"]} if "$defs" in own else {}),
     }

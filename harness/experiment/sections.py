@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from harness.experiment import codes, shapes
@@ -16,6 +17,8 @@ from harness.experiment.problems import Place, Problems, nearest
 from harness.experiment.tree import Node
 
 _GUARD = Guard()
+_COUNTED = ("services", "replicas", "pods", "nodes", "zones")
+_AT_LEAST = re.compile(r"at least (\d{1,2}(?:\.\d+)?|100)%")
 
 
 def existing_file(fields: Fields, key: str, directory: Path) -> Path | None:
@@ -58,11 +61,25 @@ def read_guard(fields: Fields) -> Guard:
         aborts=_aborts(fields),
         blast_radius=tuple(
             (key, radius.integer(key, 0, lowest=0))
-            for key in shapes.BLAST_RADIUS.names
+            for key in _COUNTED
             if radius and radius.has(key)
         ),
         max_duration=maximum,
+        namespaces=radius.names("namespaces") if radius else (),
+        ready_endpoints=_at_least(radius) if radius else 0.0,
     )
+
+
+def _at_least(radius: Fields) -> float:
+    """`at least 50%` as a share."""
+    node = radius.node_of("ready_endpoints")
+    if node is None:
+        return 0.0
+    match = _AT_LEAST.fullmatch(node.raw)
+    if match is None:
+        said = f"ready_endpoints is like at least 50%, not {node.raw or node.what}"
+        radius.problems.add(node.place, codes.CHOICE, said)
+    return float(match[1]) / 100 if match else 0.0
 
 
 def _aborts(fields: Fields) -> tuple[Abort, ...]:

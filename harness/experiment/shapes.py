@@ -143,6 +143,10 @@ BLAST_RADIUS = Shape(
         Key("services", "how many services", INTEGER, 1),
         Key("replicas", "how many replicas", INTEGER, 1),
         Key("zones", "how many zones", INTEGER, 1),
+        Key("pods", "how many pods", INTEGER, 20),
+        Key("nodes", "how many nodes", INTEGER, 1),
+        Key("namespaces", "only these", NAMES, ["shop"]),
+        Key("ready_endpoints", "of each service, untouched", TEXT, "at least 50%"),
     ),
 )
 
@@ -170,11 +174,12 @@ INTERVENTION = Shape(
         Key("for", "a condition lasts so long; events take none", QUANTITY, "15s"),
         Key("fault", "see `harness list faults`", TEXT, "network.latency", required=True),
         Key("target", "a service, a replica (api-0), a zone (zone/a) or client", TEXT, "api"),
+        Key("labels", "in place of target: pods with these labels", TEXT, "app=web,tier!=db"),
         Key("from", "the caller, of a fault between two", TEXT, "api"),
         Key("to", "whom it calls", TEXT, "database"),
         Key(
             "pick",
-            "how many of the target's replicas: all, one, 2, 50%",
+            "how many of the target's replicas: all, one, oldest, 2, 50%",
             {"anyOf": [{"type": "integer", "minimum": 1}, TEXT]},
             "one",
         ),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.experiment import codes, shapes
 from harness.experiment.fields import Fields, plain_data
+from harness.experiment.labels import parsed
 from harness.experiment.model import Intervention, System, Where
 from harness.experiment.problems import Place, Problems, did_you_mean, nearest
 from harness.experiment.targets import misplaced
@@ -46,7 +47,7 @@ class FaultModel(Protocol):
 
 FindFault = Callable[[str], Any]
 
-_PICK = re.compile(r"all|one|[1-9]\d{0,3}|([1-9]\d?|100)%")
+_PICK = re.compile(r"all|one|oldest|[1-9]\d{0,3}|([1-9]\d?|100)%")
 
 
 @dataclass(frozen=True)
@@ -107,9 +108,13 @@ def _where(fields: Fields, problems: Problems) -> Where:
     pick = fields.node_of("pick")
     chosen = pick.raw if pick else "all"
     if pick and not _PICK.fullmatch(chosen):
-        said = f"pick is all, one, a number or a percentage, not {chosen or pick.what}"
+        said = f"pick is all, one, oldest, a number or a percentage, not {chosen or pick.what}"
         problems.add(pick.place, codes.CHOICE, said)
-    where = Where(fields.text("target"), fields.text("from"), fields.text("to"), chosen)
+    where = Where(
+        fields.text("target"), fields.text("from"), fields.text("to"), chosen, _labels(fields)
+    )  # fmt: skip
+    if fields.has("labels") and not (fields.has("target") or fields.has("from")):
+        return where
     if fields.has("target") == (fields.has("from") or fields.has("to")):
         both = "target and from/to exclude each other" if fields.has("target") else ""
         said = both or "it does not say where it acts"
@@ -121,6 +126,19 @@ def _where(fields: Fields, problems: Problems) -> Where:
         hint = f"add {missing}, or write target: {where.origin or where.to}"
         problems.add(_place_of(fields.node, there), codes.WHERE, said, hint)
     return where
+
+
+def _labels(fields: Fields) -> str:
+    selector, node = fields.text("labels"), fields.node_of("labels")
+    if node and selector:
+        if fields.has("target") or fields.has("from") or fields.has("to"):
+            said = "labels stand in place of target and from"
+            fields.problems.add(node.place, codes.WHERE, said)
+        try:
+            parsed(selector)
+        except ValueError as error:
+            fields.problems.add(node.place, codes.WHERE, str(error), "app=web,tier!=db")
+    return selector
 
 
 def _place_of(node: Node, key: str) -> Place:

@@ -45,7 +45,7 @@ def _effect(planned: PlannedEffect, steps: list[Step], epoch: Epoch) -> Effect:
         intervention=planned.intervention,
         fault=planned.kind,
         target=planned.target,
-        mechanism=planned.mechanism,
+        mechanism=_mechanism(planned, steps),
         says=planned.says,
         event=planned.event,
         confirmed=bool(judged and judged.data.get("confirmed")),
@@ -60,6 +60,13 @@ def _effect(planned: PlannedEffect, steps: list[Step], epoch: Epoch) -> Effect:
         by_hand=tuple(left.data.get("commands", ())) if left else (),
         tracks=tracks_of(steps, epoch),
     )
+
+
+def _mechanism(planned: PlannedEffect, steps: list[Step]) -> str:
+    """What took the snapshot: on a node of a cluster only its agent knows what works there."""
+    receipt = _first(steps, ("receipt",))
+    snapshot = receipt.data.get("snapshot") if receipt else None
+    return str(snapshot["mechanism"]) if isinstance(snapshot, dict) else planned.mechanism
 
 
 def _left_behind(steps: list[Step]) -> Step | None:

@@ -103,10 +103,8 @@ def _place(
             f"no {fault.needs.__name__}", where=place,
             hint=substrate.caveat(experiment.system) or f"harness explain {intervention.kind}",
         )  # fmt: skip
-    return [
-        replace(effect, mechanism=substrate.mechanism(effect.resource))
-        for effect in (_effect(intervention, fault, resource, to) for resource in resources)
-    ]
+    effects = [_effect(intervention, fault, r, to, topology) for r in resources]
+    return [replace(e, mechanism=substrate.mechanism(e.resource)) for e in effects]
 
 
 def _ends(
@@ -116,6 +114,8 @@ def _ends(
     where = intervention.where
     if where.origin:
         return topology.named(where.origin), topology.named(where.to)
+    if where.labels:
+        return topology.labelled(where.labels), ()
     if not fault.on_edges:
         return topology.named(where.target), ()
     to = topology.named(where.target)
@@ -137,11 +137,13 @@ def _entry(experiment: Experiment) -> str:
 def pick(
     among: tuple[Replica, ...], how: str, chance: random.Random, place: str
 ) -> tuple[Replica, ...]:
-    """`all`, `one`, a number, or a percentage (rounded; rounding to none is refused)."""
+    """`all`, `one`, `oldest`, a number, or a percentage (rounded; rounding to none is refused)."""
     if not among:
         raise Refused("this selects nothing", where=place)
     if how == "all":
         return among
+    if how == "oldest":
+        return (min(among, key=lambda replica: replica.created),)
     wanted = _how_many(how, len(among))
     if not 1 <= wanted <= len(among):
         raise Refused(f"pick {how} of {len(among)} is {wanted}", where=place)
@@ -156,12 +158,13 @@ def _how_many(how: str, there_are: int) -> int:
 
 
 def _effect(
-    intervention: Intervention, fault: Fault, resource: Resource, to: tuple[Replica, ...]
-) -> PlannedEffect:
+    intervention: Intervention, fault: Fault, resource: Resource, to: tuple[Replica, ...],
+    topology: Topology,
+) -> PlannedEffect:  # fmt: skip
     target = resource.target
     does = fault.act() if isinstance(fault, Event) else _condition(fault).effect()
     if isinstance(does, LinkProfile) and to:
-        does = replace(does, peers=tuple(r.address for r in to))
+        does = replace(does, peers=topology.addresses(to))
         target = f"{resource.target}->{_name_of(to)}"
     return PlannedEffect(
         id=f"{intervention.id}/{target}", intervention=intervention.id, kind=intervention.kind,
@@ -205,15 +208,45 @@ def _check_blast_radius(
     counts = Counter(
         services=len({r.service for r in touched}),
         replicas=len({r.name for r in touched}),
+        pods=len({r.name for r in touched}),
+        nodes=len({r.node for r in touched if r.node}),
         zones=len({r.zone for r in touched if r.zone}),
     )
+    _check_namespaces(experiment, effects)
+    _check_endpoints(experiment, touched, topology)
     for what, most in experiment.guard.blast_radius:
         if counts[what] > most:
-            names = sorted({getattr(r, what[:-1], r.name) for r in touched})
+            names = sorted({getattr(r, what[:-1], r.name) for r in touched} - {""})
             raise Refused(
                 f"this touches {counts[what]} {what} ({', '.join(names)}), the blast radius "
                 f"allows {most}", where=str(experiment.path),
                 hint="narrow the timeline or raise guard.blast_radius",
+            )  # fmt: skip
+
+
+def _check_namespaces(experiment: Experiment, effects: list[PlannedEffect]) -> None:
+    only = experiment.guard.namespaces
+    parts = (e.resource.target.split("->")[0].split("/") for e in effects)
+    others = {p[1] for p in parts if len(p) == 3} - set(only)
+    if only and others:
+        raise Refused(
+            f"this touches namespace {', '.join(sorted(others))}, the blast radius allows "
+            f"{', '.join(only)}", where=str(experiment.path),
+        )  # fmt: skip
+
+
+def _check_endpoints(experiment: Experiment, touched: list[Replica], topology: Topology) -> None:
+    """Of each service that is touched, so many ready replicas stay as they are."""
+    least = experiment.guard.ready_endpoints
+    names = {replica.name for replica in touched}
+    for service in sorted({replica.service for replica in touched} if least else ()):
+        ready = [r for r in topology.replicas if r.service == service and r.ready]
+        left = sum(r.name not in names for r in ready)
+        if left < least * len(ready):
+            raise Refused(
+                f"this leaves {left} of {len(ready)} ready endpoints of {service} untouched, the "
+                f"blast radius wants at least {least:.0%}", where=str(experiment.path),
+                hint="narrow the timeline (pick) or raise guard.blast_radius",
             )  # fmt: skip
 
 

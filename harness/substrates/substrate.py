@@ -9,7 +9,9 @@ from typing import Protocol
 
 from harness.agent.effects import Resource
 from harness.capabilities import Hands
+from harness.experiment.labels import holds, parsed
 from harness.experiment.model import System
+from harness.experiment.workloads import in_full
 from harness.record.plan import Place
 
 
@@ -17,8 +19,9 @@ from harness.record.plan import Place
 class Replica:
     """`name` is `database` for a service of one, `api-0`, `api-1` … for more. `address` is IPv4.
 
-    `pid` names an attached process; those that we start change theirs. `node` is the machine of a
-    cluster that it runs on. It is one `of` so many."""
+    `pid` names an attached process; those that we start change theirs. On a cluster `node` is its
+    machine, `workload` what keeps it (`deployment/web`), `created` when it was made.
+    It is one `of` so many."""
 
     name: str
     service: str
@@ -28,27 +31,56 @@ class Replica:
     pid: int = 0
     node: str = ""
     of: int = 1
+    workload: str = ""
+    created: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+    ready: bool = True
+
+
+@dataclass(frozen=True)
+class Front:
+    service: str
+    address: str
+    port: int
 
 
 @dataclass(frozen=True)
 class Topology:
     """Who is there and who calls whom. `client` is the host that the load lives on, `urls` where it
-    reaches services that have no name there, and `notes` what a plan should say of that."""
+    reaches services that have no name there, and `notes` what a plan should say of that.
+
+    `fronts` are addresses that stand for all replicas of a service: packets to those are sent to
+    the front, and become packets to a replica only beyond the sender's own network."""
 
     replicas: tuple[Replica, ...]
     calls: tuple[tuple[str, str], ...]
     client: Replica
     urls: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    fronts: tuple[Front, ...] = ()
 
     def named(self, reference: str) -> tuple[Replica, ...]:
-        """The replicas of a service, one replica, `zone/NAME`, `node/NAME` or `pod/NAME`; none if
-        nothing has that name."""
-        kind, _, name = reference.partition("/")
+        """The replicas of a service, one replica, `zone/NAME`, `node/NAME`, `pod/NAME` or those of
+        a workload; none if nothing has that name. `api-1` is the second of `api` by name where no
+        replica is called so."""
+        kind, _, name = in_full(reference).partition("/")
         if name:
             by = {"zone": "zone", "node": "node", "pod": "name"}.get(kind, "")
-            return tuple(r for r in self.replicas if by and getattr(r, by) == name)
+            wanted = name if by else f"{kind}/{name}"
+            return tuple(r for r in self.replicas if getattr(r, by or "workload") == wanted)
+        return self._called(reference) or self._numbered(reference)
+
+    def _called(self, reference: str) -> tuple[Replica, ...]:
         return tuple(r for r in (*self.replicas, self.client) if reference in (r.service, r.name))
+
+    def _numbered(self, reference: str) -> tuple[Replica, ...]:
+        service, _, number = reference.rpartition("-")
+        there = self._called(service) if number.isdigit() else ()
+        return there[int(number) : int(number) + 1] if len(there) > 1 else ()
+
+    def labelled(self, selector: str) -> tuple[Replica, ...]:
+        terms = parsed(selector)
+        return tuple(r for r in self.replicas if holds(terms, dict(r.labels)))
 
     @property
     def references(self) -> tuple[str, ...]:
@@ -56,6 +88,14 @@ class Topology:
         names = [r.service for r in self.replicas] + [r.name for r in self.replicas]
         zones = [f"zone/{r.zone}" for r in self.replicas if r.zone]
         return tuple(dict.fromkeys(names + zones))
+
+    def addresses(self, replicas: tuple[Replica, ...]) -> tuple[str, ...]:
+        """Where packets to these go: to themselves, and to what stands before all of a service."""
+        there = {r.name for r in replicas}
+        whole = {r.service for r in replicas}
+        whole -= {r.service for r in self.replicas if r.name not in there}
+        fronts = (front.address for front in self.fronts if front.service in whole)
+        return tuple(dict.fromkeys((*(r.address for r in replicas), *fronts)))
 
     def callers(self, service: str) -> tuple[str, ...]:
         return tuple(caller for caller, callee in self.calls if callee == service)

@@ -78,8 +78,8 @@ class Api:
 
     def items(self, path: str, **query: str) -> Iterator[Json]:
         """Every object of a list, page by page; begun anew, twice at most, when it expired."""
+        seen: set[str] = set()
         for attempt in range(3):
-            seen: set[str] = set()
             try:
                 for item in self._pages(path, query):
                     if (uid := item["metadata"].get("uid", "")) not in seen:

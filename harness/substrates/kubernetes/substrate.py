@@ -129,6 +129,11 @@ class KubernetesSubstrate:
     def _pods(self) -> dict[str, Pod]:
         return self._found.pods if self._found else {}
 
+    @property
+    def _topology(self) -> Topology:
+        assert self._found is not None, "asked for resources after its topology"
+        return self._found.topology
+
     def _node(self, resource: Resource) -> str:
         name = resource.target.partition("->")[0].rpartition("/")[2]
         return self._pods[name].node if name in self._pods else ""
@@ -161,11 +166,15 @@ class KubernetesSubstrate:
         )
 
     def _edges(self, origin: Replica, to: tuple[Replica, ...]) -> Iterator[Edge]:
+        """What callers dial: the Service where there is one, else the pods themselves."""
         pod = self._pods[origin.name]
         for service in dict.fromkeys(replica.service for replica in to):
             there = [replica for replica in to if replica.service == service]
-            addresses = tuple(replica.address for replica in there)
-            yield Edge(f"{pod.ref}->{service}", MARK + pod.uid, addresses, there[0].port)
+            fronts = [f for f in self._topology.fronts if f.service == service]
+            port = fronts[0].port if fronts else there[0].port
+            dialled = [f.address for f in fronts if f.port == port]
+            dialled += [r.address for r in there if r.port == port]
+            yield Edge(f"{pod.ref}->{service}", MARK + pod.uid, tuple(dialled), port)
 
 
 def _check_ready(pods: Iterable[Pod]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from harness.experiment import model
 from harness.substrates.kubernetes.objects import Node, Pod, Service, ServicePort
 from harness.substrates.kubernetes.reading import Reader
-from harness.substrates.substrate import Replica, Topology
+from harness.substrates.substrate import Front, Replica, Topology
 
 CLIENT = Replica("client", "client", "", "127.0.0.1", 0)
 
@@ -28,6 +28,7 @@ def find(system: model.System, reader: Reader) -> Found:
     pods: dict[str, Pod] = {}
     urls: list[tuple[str, str]] = []
     notes: list[str] = []
+    fronts: list[Front] = []
     for service in system.services:
         if service.external:
             replicas.append(_external(service))
@@ -36,14 +37,17 @@ def find(system: model.System, reader: Reader) -> Found:
         before = reader.services_of(there)
         replicas += [_replica(service, pod, before, reader.nodes) for pod in there]
         pods |= {pod.name: pod for pod in there}
+        fronts += [Front(service.name, s.address, p.port) for s in before if s.address
+                   for p in s.ports]  # fmt: skip
         if way := _way_in(service, before, reader.nodes):
             urls.append((service.name, way[0]))
             notes.append(way[1])
     workloads = {s.name: s.workload for s in system.services if s.workload}
     calls = tuple((s.name, to) for s in system.services for to in s.calls)
-    return Found(
-        Topology(tuple(replicas), calls, CLIENT, tuple(urls), tuple(notes)), pods, workloads
-    )
+    made = Topology(
+        tuple(replicas), calls, CLIENT, tuple(urls), tuple(notes), tuple(fronts)
+    )  # fmt: skip
+    return Found(made, pods, workloads)
 
 
 def _external(service: model.Service) -> Replica:
@@ -56,7 +60,10 @@ def _replica(
 ) -> Replica:
     zone = nodes[pod.node].zone if pod.node in nodes else ""
     port = _port_inside(service.port, pod, before)
-    return Replica(pod.name, service.name, zone, pod.address, port, node=pod.node)
+    return Replica(
+        pod.name, service.name, zone, pod.address, port, node=pod.node,
+        workload=service.workload, created=pod.created, labels=pod.labels, ready=pod.ready,
+    )  # fmt: skip
 
 
 def _port_inside(port: int, pod: Pod, before: tuple[Service, ...]) -> int:

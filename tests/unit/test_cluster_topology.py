@@ -1,0 +1,134 @@
+"""From what the API says to who is there."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.errors import Refused
+from harness.experiment.model import Cluster, Metadata, Service, System
+from harness.substrates.kubernetes.api import ApiError
+from harness.substrates.kubernetes.objects import selector_text
+from harness.substrates.kubernetes.reading import Reader
+from harness.substrates.kubernetes.topology import find
+
+CORE, APPS = "/api/v1/namespaces/shop", "/apis/apps/v1/namespaces/shop"
+
+
+def pod(name, owner, node="n1", port=8000, **labels):
+    ref = {"kind": "ReplicaSet", "name": "x", "uid": owner, "controller": True}
+    meta = {"name": name, "namespace": "shop", "uid": f"uid-{name}", "labels": labels,
+            "creationTimestamp": "2026-01-01T00:00:00Z", "ownerReferences": [ref]}  # fmt: skip
+    spec = {"nodeName": node, "containers": [{"name": "c", "ports": [
+        {"name": "http", "containerPort": port}]}]}  # fmt: skip
+    ready = [{"type": "Ready", "status": "True"}]
+    return {"metadata": meta, "spec": spec,
+            "status": {"podIP": "10.0.0.1", "phase": "Running", "conditions": ready}}  # fmt: skip
+
+
+def node(name, zone):
+    labels = {"topology.kubernetes.io/zone": zone}
+    status = {"addresses": [{"type": "InternalIP", "address": "192.0.2.1"}],
+              "conditions": [{"type": "Ready", "status": "True"}]}  # fmt: skip
+    return {"metadata": {"name": name, "labels": labels, "uid": name}, "status": status}
+
+
+PODS = [
+    pod("api-a", "rs-1", app="api"),
+    pod("api-b", "rs-1", node="n2", app="api"),
+    pod("decoy", "rs-9", app="api"),  # the same labels, another owner
+]
+ANSWERS = {
+    f"{APPS}/deployments/api": {
+        "metadata": {"uid": "d-1"}, "spec": {"selector": {"matchLabels": {"app": "api"}}}
+    },
+    f"{APPS}/replicasets": [
+        {"metadata": {"uid": "rs-1", "ownerReferences": [{"uid": "d-1"}]}},
+        {"metadata": {"uid": "rs-9", "ownerReferences": [{"uid": "d-9"}]}},
+    ],
+    f"{CORE}/pods": PODS,
+    f"{CORE}/services": [
+        {"metadata": {"name": "api", "uid": "s"}, "spec": {
+            "selector": {"app": "api"}, "clusterIP": "10.9.9.9",
+            "ports": [{"port": 80, "targetPort": "http", "nodePort": 30080}]}},
+    ],
+    "/api/v1/nodes": [node("n1", "a"), node("n2", "b")],
+}  # fmt: skip
+
+
+class Answers:
+    """What an API server would say, for reading alone."""
+
+    def find(self, path):
+        return ANSWERS.get(path)
+
+    def items(self, path, **query):
+        return iter(json.loads(json.dumps(ANSWERS[path])))
+
+
+def made(*services):
+    path = Path("system.yaml")
+    return System(Metadata("x"), services, path, path.parent, Cluster("shop"))
+
+
+def found(*services):
+    return find(made(*services), Reader(Answers(), "shop"))
+
+
+def test_pods_are_those_of_the_workload_by_ownership():
+    there = found(Service("api", workload="deployment/api", port=80)).topology
+    assert [r.name for r in there.replicas] == ["api-a", "api-b"]
+    assert [r.zone for r in there.replicas] == ["a", "b"]
+    assert there.replicas[0].port == 8000, "behind the Service's port"
+
+
+def test_selections():
+    there = found(Service("api", workload="deployment/api")).topology
+    references = ["api", "api-1", "deploy/api", "pod/api-b", "node/n2", "zone/a", "pod/decoy", "sts/api"]
+    names = {ref: [r.name for r in there.named(ref)] for ref in references}
+    assert names["api"] == names["deploy/api"] == ["api-a", "api-b"]
+    assert names["api-1"] == names["pod/api-b"] == names["node/n2"] == ["api-b"]
+    assert names["zone/a"] == ["api-a"]
+    assert names["pod/decoy"] == names["sts/api"] == []
+    assert len(there.labelled("app=api")) == 2
+    assert there.labelled("app=other") == ()
+
+
+def test_packets_to_all_of_a_service_go_to_its_front_as_well():
+    there = found(Service("api", workload="deployment/api", port=80)).topology
+    assert there.addresses(there.named("api")) == ("10.0.0.1", "10.9.9.9")
+    assert there.addresses(there.named("pod/api-a")) == ("10.0.0.1",)
+
+
+def test_load_from_here_comes_through_the_node_port_and_it_is_said():
+    there = found(Service("api", workload="deployment/api", port=80)).topology
+    assert there.urls == (("api", "http://192.0.2.1:30080"),)
+    assert "NodePort 30080 of n1" in there.notes[0]
+
+
+def test_what_is_not_there_is_refused():
+    with pytest.raises(Refused, match="namespace shop has no statefulset/db"):
+        found(Service("db", workload="statefulset/db"))
+
+
+def test_external_services_are_nobodys_pods():
+    there = found(Service("pay", external="pay.example:443"))
+    assert there.pods == {}
+    assert there.topology.replicas[0].address == "pay.example"
+
+
+def test_selectors_of_workloads():
+    rules = [{"key": "env", "operator": "In", "values": ["a", "b"]},
+             {"key": "old", "operator": "DoesNotExist"}]  # fmt: skip
+    assert selector_text({"matchLabels": {"app": "x"}, "matchExpressions": rules}) == (
+        "app=x,env in (a,b),!old"
+    )
+
+
+def test_an_empty_selector_selects_nothing():
+    assert Reader(Answers(), "shop").labelled("") == ()
+
+
+def test_a_server_that_cannot_be_reached_is_told_from_one_that_refuses():
+    assert ApiError(0, "Unreachable", "no route").told == "no route"
+    assert ApiError(403, "Forbidden", "pods is forbidden").told.endswith("(HTTP 403)")
