@@ -84,8 +84,8 @@ def test_pods_are_those_of_the_workload_by_ownership():
 
 def test_selections():
     there = found(Service("api", workload="deployment/api")).topology
-    references = ["api", "api-1", "deploy/api", "pod/api-b", "node/n2", "zone/a", "pod/decoy", "sts/api"]
-    names = {ref: [r.name for r in there.named(ref)] for ref in references}
+    references = "api api-1 deploy/api pod/api-b node/n2 zone/a pod/decoy sts/api"
+    names = {ref: [r.name for r in there.named(ref)] for ref in references.split()}
     assert names["api"] == names["deploy/api"] == ["api-a", "api-b"]
     assert names["api-1"] == names["pod/api-b"] == names["node/n2"] == ["api-b"]
     assert names["zone/a"] == ["api-a"]
