@@ -6,7 +6,7 @@ import pytest
 
 from harness.experiment.model import AgentPod
 from harness.substrates.kubernetes.consent import ALLOW, allows, protected
-from harness.substrates.kubernetes.manifest import LABEL, NAME, agent_pod, label_of, pod_name
+from harness.substrates.kubernetes.manifest import LABEL, NAME, agent_job, label_of, pod_name
 from harness.substrates.kubernetes.objects import pod_of
 
 
@@ -52,8 +52,12 @@ def test_what_is_left_alone(it, why):
     assert why in protected(it, "process.kill")
 
 
+def spec_of(agent):
+    return agent_job("n1", "20261126-1-run", agent, 30)["spec"]["template"]["spec"]
+
+
 def test_an_agent_is_guaranteed_and_ends_by_itself():
-    spec = agent_pod("n1", "20261126-1-run", AgentPod(tolerations=("a=b:NoSchedule",)), 30)["spec"]
+    spec = spec_of(AgentPod(tolerations=("a=b:NoSchedule",)))
     (container,) = spec["containers"]
     assert container["resources"]["requests"] == container["resources"]["limits"]
     assert spec["activeDeadlineSeconds"] == 90
@@ -65,7 +69,7 @@ def test_an_agent_is_guaranteed_and_ends_by_itself():
 
 
 def test_without_tolerations_every_taint_is_tolerated():
-    assert agent_pod("n1", "r", AgentPod(), 1)["spec"]["tolerations"] == [{"operator": "Exists"}]
+    assert spec_of(AgentPod())["tolerations"] == [{"operator": "Exists"}]
 
 
 def test_names_fit_and_differ():

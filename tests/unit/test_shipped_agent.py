@@ -16,3 +16,7 @@ def test_all_of_the_agent_and_nothing_else_is_sent():
 def test_what_is_executed_names_the_size_and_the_lease():
     assert command(5.0)[:3] == ("python3", "-c", BOOTSTRAP)
     assert command(5.0)[3:] == (str(len(code())), "--lease", "5", "--in-pod")
+
+
+def test_what_is_executed_can_be_read_by_python():
+    compile(BOOTSTRAP, "bootstrap", "exec")

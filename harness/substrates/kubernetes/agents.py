@@ -1,4 +1,4 @@
-"""Agents on nodes: their pods are made when a run begins, and deleted when it ends."""
+"""Agents on nodes: their Jobs are made when a run begins, and deleted when it ends."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.capabilities import HandsError
@@ -42,11 +42,18 @@ class Crew:
     directory: Path
 
     @property
-    def pods(self) -> str:
-        return f"/api/v1/namespaces/{self.agent.namespace}/pods"
+    def jobs(self) -> str:
+        return f"/apis/batch/v1/namespaces/{self.agent.namespace}/jobs"
 
-    def path(self, node: str) -> str:
-        return f"{self.pods}/{manifest.pod_name(node, self.run_id)}"
+    def job(self, node: str) -> str:
+        return f"{self.jobs}/{manifest.pod_name(node, self.run_id)}"
+
+    def pod(self, node: str) -> Pod | None:
+        """The pod of the Job, once there is one."""
+        where = f"/api/v1/namespaces/{self.agent.namespace}/pods"
+        chosen = f"job-name={manifest.pod_name(node, self.run_id)}"
+        found = map(pod_of, self.api.items(where, labelSelector=chosen))
+        return next((pod for pod in found if not pod.leaving), None)
 
 
 @contextlib.contextmanager
@@ -86,11 +93,10 @@ def _make_room(crew: Crew) -> None:
 
 
 def _start(crew: Crew, node: str) -> DistantHands:
-    body = manifest.agent_pod(node, crew.run_id, crew.agent, crew.lasts_s)
+    body = manifest.agent_job(node, crew.run_id, crew.agent, crew.lasts_s)
     try:
-        crew.api.create(crew.pods, body)
-        _await(crew, node)
-        return _speak(crew, node)
+        crew.api.create(crew.jobs, body)
+        return _speak(crew, node, _awaited(crew, node))
     except ApiError as error:
         raise refusal(error, f"no agent on node {node}") from None
     except HandsError as error:
@@ -98,32 +104,43 @@ def _start(crew: Crew, node: str) -> DistantHands:
                        where=str(crew.directory / f"agent-{node}.log")) from None  # fmt: skip
 
 
-def _await(crew: Crew, node: str) -> None:
+def _awaited(crew: Crew, node: str) -> Pod:
+    """Its pod, once it is ready."""
     until = time.monotonic() + READY_S
     while True:
-        pod = pod_of(crew.api.get(crew.path(node)))
-        if pod.ready:
-            return
-        if why := _why_never(pod):
+        pod = crew.pod(node)
+        if pod and pod.ready:
+            return pod
+        why = _why_never(pod) if pod else _why_no_pod(crew, node)
+        if why:
             hint = "the System file names its image: kubernetes.agent.image"
             raise NotReady(f"the agent on node {node} cannot start: {why}", hint=hint)
         if time.monotonic() > until:
-            raise NotReady(f"the agent on node {node} is not ready within {READY_S:g} s: "
-                           f"{pod.waiting or pod.phase}", hint=f"kubectl -n {pod.namespace} "
-                           f"describe pod {pod.name}")  # fmt: skip
+            state = (pod.waiting or pod.phase) if pod else "there is no pod of it"
+            hint = f"kubectl -n {crew.agent.namespace} describe pods"
+            raise NotReady(
+                f"the agent on node {node} is not ready within {READY_S:g} s: {state}", hint=hint
+            )
         time.sleep(_LOOK_S)
+
+
+def _why_no_pod(crew: Crew, node: str) -> str:
+    """What an admission says (Pod Security, quota) stands in the events of the Job."""
+    where = f"/api/v1/namespaces/{crew.agent.namespace}/events"
+    name = manifest.pod_name(node, crew.run_id)
+    chosen = f"involvedObject.name={name},reason=FailedCreate"
+    return next((str(e["message"]) for e in crew.api.items(where, fieldSelector=chosen)), "")
 
 
 def _why_never(pod: Pod) -> str:
     if pod.ended:
-        return f"its pod {pod.phase.lower()}"
+        return pod.waiting or f"its pod {pod.phase.lower()}"
     return pod.waiting if any(word in pod.waiting for word in _HOPELESS) else ""
 
 
-def _speak(crew: Crew, node: str) -> DistantHands:
-    name = manifest.pod_name(node, crew.run_id)
+def _speak(crew: Crew, node: str, pod: Pod) -> DistantHands:
     log_path = crew.directory / f"agent-{node}.log"
-    stream = Exec(crew.api, crew.agent.namespace, name, command(crew.lease_s), log_path)
+    stream = Exec(crew.api, pod.namespace, pod.name, command(crew.lease_s), log_path)
     try:
         stream.writer.write(code())
         stream.writer.flush()
@@ -137,11 +154,10 @@ def _speak(crew: Crew, node: str) -> DistantHands:
 def _again(crew: Crew, node: str) -> DistantHands:
     """A successor, to take back and to look: in the same pod, or in a new one."""
     try:
-        found = crew.api.find(crew.path(node))
-        if found is None or pod_of(found).ended or pod_of(found).leaving:
-            crew.api.delete(crew.path(node), gracePeriodSeconds=0)
-            return _start(crew, node)
-        return _speak(crew, node)
+        pod = crew.pod(node)
+        if pod and pod.ready:
+            return _speak(crew, node, pod)
+        return _start(replace(crew, run_id=f"{crew.run_id}-again"), node)
     except (ApiError, NotReady, Refused) as error:
         raise HandsError(f"no other agent on node {node}: {error}", lost=True) from None
 
@@ -149,9 +165,10 @@ def _again(crew: Crew, node: str) -> DistantHands:
 def _remove(crew: Crew, node: str) -> None:
     """Its deadline ends it where this does not."""
     try:
-        crew.api.delete(crew.path(node), gracePeriodSeconds=0)
+        for each in (crew, replace(crew, run_id=f"{crew.run_id}-again")):
+            crew.api.delete(each.job(node), propagationPolicy="Background")
     except ApiError as error:
-        log.warning("the agent's pod on %s was not deleted: %s", node, error.told)
+        log.warning("the agent's Job on %s was not deleted: %s", node, error.told)
 
 
 def refusal(error: ApiError, what: str) -> Refused | NotReady:

@@ -1,7 +1,8 @@
-"""What an agent on a node is, for the API: a pod of ours, privileged there and nowhere else.
+"""What an agent on a node is, for the API: a Job of one pod, privileged there and nowhere else.
 
-The kubelet ends it at its deadline, whatever becomes of everybody else. Requests equal limits, so
-that it is the last to be evicted where our own fault eats the memory.
+Its container ends by itself when no agent runs in it any more, the kubelet ends it at its deadline,
+and the cluster then deletes the Job with all that belongs to it: nobody has to come back for it.
+Requests equal limits, so that it is the last to be evicted where our own fault eats the memory.
 """
 
 from __future__ import annotations
@@ -20,7 +21,21 @@ RUN = "harness.dev/run"
 #: Beyond the run itself: to take back, to look, to be ended in order.
 MARGIN_S = 60
 
-_SLEEP = "import signal,time; signal.signal(15, lambda *_: exit()); time.sleep({seconds})"
+#: Where the process of an agent in the container leaves its pid.
+PIDS = "/dev/shm/harness-agents"  # noqa: S108  a file of the container
+#: So long after the last agent has ended its pod ends, and is deleted: a successor may come.
+LINGER_S, TTL_S = 4, 1
+
+_WATCH = f"""
+import os, signal, time
+signal.signal(15, lambda *_: os._exit(0))
+until = time.monotonic() + 60
+while time.monotonic() < until:
+    time.sleep(0.5)
+    pids = open("{PIDS}").read().split() if os.path.exists("{PIDS}") else []
+    if any(os.path.exists("/proc/" + pid) for pid in pids):
+        until = time.monotonic() + {LINGER_S}
+"""
 
 
 def pod_name(node: str, run_id: str) -> str:
@@ -29,10 +44,31 @@ def pod_name(node: str, run_id: str) -> str:
     return f"{NAME}-{node[:30].rstrip('.-')}-{mark}".replace(".", "-")
 
 
-def agent_pod(node: str, run_id: str, agent: AgentPod, lasts_s: float) -> Json:
+def agent_job(node: str, run_id: str, agent: AgentPod, lasts_s: float) -> Json:
+    labels = {LABEL: NAME, RUN: label_of(run_id)}
+    meta = {"name": pod_name(node, run_id), "namespace": agent.namespace, "labels": labels,
+            "annotations": {RUN: run_id}}  # fmt: skip
     deadline = int(lasts_s) + MARGIN_S
+    spec = {
+        "backoffLimit": 0,
+        "activeDeadlineSeconds": deadline,
+        "ttlSecondsAfterFinished": TTL_S,
+        "template": {"metadata": {"labels": labels}, "spec": _pod(node, agent, deadline)},
+    }
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": meta, "spec": spec}
+
+
+def _pod(node: str, agent: AgentPod, deadline: int) -> Json:
     size = {"cpu": agent.cpu, "memory": agent.memory}
-    spec: Json = {
+    container = {
+        "name": "agent",
+        "image": agent.image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["python3", "-c", _WATCH],
+        "securityContext": {"privileged": True},
+        "resources": {"requests": size, "limits": size},
+    }
+    return {
         "nodeName": node,
         "hostPID": True,
         "serviceAccountName": ACCOUNT,
@@ -43,21 +79,9 @@ def agent_pod(node: str, run_id: str, agent: AgentPod, lasts_s: float) -> Json:
         "tolerations": [_toleration(t) for t in agent.tolerations] or [{"operator": "Exists"}],
         "nodeSelector": dict(agent.node_selector),
         "imagePullSecrets": [{"name": name} for name in agent.pull_secrets],
-        "containers": [{
-            "name": "agent",
-            "image": agent.image,
-            "imagePullPolicy": "IfNotPresent",
-            "command": ["python3", "-c", _SLEEP.format(seconds=deadline)],
-            "securityContext": {"privileged": True},
-            "resources": {"requests": size, "limits": size},
-        }],
-    }  # fmt: skip
-    if agent.priority:
-        spec["priorityClassName"] = agent.priority
-    labels = {LABEL: NAME, RUN: label_of(run_id), "harness.dev/allow": "none"}
-    meta = {"name": pod_name(node, run_id), "namespace": agent.namespace, "labels": labels,
-            "annotations": {RUN: run_id}}  # fmt: skip
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
+        "containers": [container],
+        **({"priorityClassName": agent.priority} if agent.priority else {}),
+    }
 
 
 def label_of(run_id: str) -> str:

@@ -90,7 +90,7 @@ def pod_of(item: Json) -> Pod:
         owner_uid=owner.get("uid", ""), labels=_pairs(meta, "labels"),
         annotations=_pairs(meta, "annotations"), ports=tuple(_ports(spec)),
         restarts=sum(c.get("restartCount", 0) for c in containers),
-        waiting="; ".join(filter(None, map(_waiting, containers))),
+        waiting="; ".join(filter(None, (*map(_waiting, containers), _failed(status)))),
     )  # fmt: skip
 
 
@@ -161,6 +161,11 @@ def _waiting(container: Json) -> str:
     state = container.get("state", {}).get("waiting") or {}
     words = (container.get("name", ""), state.get("reason", ""), state.get("message", ""))
     return ": ".join(filter(None, words)) if state else ""
+
+
+def _failed(status: Json) -> str:
+    """Why the kubelet did not take it, or ended it: `OutOfcpu: Node didn't have enough …`."""
+    return ": ".join(filter(None, (status.get("reason", ""), status.get("message", ""))))
 
 
 def _pairs(holder: Json, key: str) -> Pairs:

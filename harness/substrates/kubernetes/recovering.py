@@ -48,11 +48,11 @@ def hands_on(
 
 
 def remove_agents(api: Api, namespace: str, run_id: str) -> None:
-    """Every agent's pod of a run."""
-    where = f"/api/v1/namespaces/{namespace}/pods"
+    """Every agent's Job of a run, and so their pods and Leases."""
+    where = f"/apis/batch/v1/namespaces/{namespace}/jobs"
     chosen = f"{manifest.LABEL}={manifest.NAME},{manifest.RUN}={manifest.label_of(run_id)}"
     for item in api.items(where, labelSelector=chosen):
-        api.delete(f"{where}/{item['metadata']['name']}", gracePeriodSeconds=0)
+        api.delete(f"{where}/{item['metadata']['name']}", propagationPolicy="Background")
 
 
 def _check_same(place: Place, reader: Reader) -> None:

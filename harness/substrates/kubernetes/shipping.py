@@ -12,6 +12,8 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
+from harness.substrates.kubernetes.manifest import PIDS
+
 _PACKAGES = ("agent", "mechanisms")
 
 #: Takes the size of the zip and the arguments of the agent; says `ready` when it has read it all.
@@ -25,13 +27,15 @@ while size:
         sys.exit("the code of the agent did not arrive")
     os.write(code, data)
     size -= len(data)
+with open("PIDS", "a") as pids:
+    pids.write("%d " % os.getpid())
 place = "/proc/%d/fd/%d" % (os.getpid(), code)
 os.environ["PYTHONPATH"] = place
 sys.path.insert(0, place)
 sys.argv[1:] = sys.argv[2:]
 from harness.agent.main import main
 sys.exit(main())
-"""
+""".replace("PIDS", PIDS)
 
 
 @cache
