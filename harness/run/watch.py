@@ -45,7 +45,7 @@ class Watcher:
         self._progress = progress
         self._noted = noted
         self._epoch: Epoch | None = None
-        self._halted = world.halted
+        self._halted, self._place_gate = world.halted, world.gate
         self._driver = _driver(plan, directory, world, hosts)
         self._tail = Tail(directory.path)
         self._view: LiveView | None = None
@@ -87,6 +87,8 @@ class Watcher:
         return asdict(self._end)
 
     def gate(self, *, alone: bool) -> str:
+        if alone and (why := self._place_gate()):
+            return why
         if self._driver is None or self._view is None:
             return ""
         return self._view.gate(self._plan.objectives, alone=alone)

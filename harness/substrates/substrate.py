@@ -142,6 +142,11 @@ class World(Protocol):
         """Where the load reaches what a plan calls so."""
         ...
 
+    def gate(self) -> str:
+        """Why nothing may be injected now, or empty: the place is not as it was planned for.
+        Answers at once."""
+        ...
+
     def troubles(self) -> tuple[str, ...]:
         """What ended or restarted by itself since the last call: `api-0 exited with 1`.
         Raises `HandsError(lost=True)` when the world itself has ended."""

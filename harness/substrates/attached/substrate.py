@@ -155,6 +155,9 @@ class AttachedWorld:
     def url(self, planned: str) -> str:
         return planned
 
+    def gate(self) -> str:
+        return ""
+
     def troubles(self) -> tuple[str, ...]:
         gone = [name for name, p in self._known.items() if start_of(p.pid) != p.start]
         for name in gone:

@@ -10,12 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.agent.effects import Resource
 from harness.capabilities import HandsError
 from harness.errors import NotReady, Refused
 from harness.experiment.model import AgentPod
 from harness.substrates.kubernetes import manifest
 from harness.substrates.kubernetes.api import Api, ApiError
 from harness.substrates.kubernetes.hands import DistantHands
+from harness.substrates.kubernetes.leases import Leases, held
 from harness.substrates.kubernetes.objects import Pod, pod_of
 from harness.substrates.kubernetes.shipping import code, command
 from harness.substrates.kubernetes.stream import Exec
@@ -77,6 +79,22 @@ def agents_on(crew: Crew, nodes: tuple[str, ...]) -> Iterator[dict[str, Succeedi
             node: SucceedingHands(hands, lambda node=node: successor(node))  # type: ignore[misc]
             for node, hands in first.items()
         }
+
+
+@contextlib.contextmanager
+def leased(
+    crew: Crew, nodes: tuple[str, ...], resources: tuple[Resource, ...]
+) -> Iterator[Leases | None]:
+    """A Lease on each target, owned by the Job of the first agent; without agents there is none."""
+    if not nodes:
+        yield None
+        return
+    job = crew.api.get(crew.job(nodes[0]))["metadata"]
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": job["name"], "uid": job["uid"]}
+    targets = tuple(sorted({f"{type(r).__name__.lower()} of {r.target}" for r in resources}))
+    leases = Leases(crew.api, crew.agent.namespace, crew.run_id, targets, owner)
+    with held(leases):
+        yield leases
 
 
 def _make_room(crew: Crew) -> None:

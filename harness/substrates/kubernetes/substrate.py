@@ -16,7 +16,7 @@ from harness.experiment.model import Cluster, System
 from harness.mechanisms.pods import MARK
 from harness.record.plan import Place
 from harness.substrates.kubernetes import topology
-from harness.substrates.kubernetes.agents import Crew, agents_on, refusal
+from harness.substrates.kubernetes.agents import Crew, agents_on, leased, refusal
 from harness.substrates.kubernetes.api import Api, ApiError
 from harness.substrates.kubernetes.connection import Connection, connect
 from harness.substrates.kubernetes.consent import Consent, not_here
@@ -112,8 +112,13 @@ class KubernetesSubstrate:
         nodes = sorted({self._node(r) for r in needs.resources} - {""})
         with agents_on(crew, tuple(nodes)) as agents:
             hands = ClusterHands(agents, self._node, Platform(self.api, self._cluster))
-            world = ClusterWorld(self.api, self._cluster, hands, self._pods)
-            with contextlib.closing(world):
+            with (
+                _told(self.connection),
+                leased(crew, tuple(nodes), needs.resources) as leases,
+                contextlib.closing(
+                    ClusterWorld(self.api, self._cluster, hands, self._pods, leases)
+                ) as world,
+            ):
                 yield world
 
     def _forbids_node(self, kind: str, name: str) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from pathlib import Path
 
 from harness.capabilities import Hands
 from harness.experiment.model import Cluster
 from harness.substrates.attached.substrate import AttachedChild, tied_child
-from harness.substrates.kubernetes.api import Api, ApiError
+from harness.substrates.kubernetes.api import Api, ApiError, Json
 from harness.substrates.kubernetes.consent import HALT
+from harness.substrates.kubernetes.leases import LASTS_S, Leases
 from harness.substrates.kubernetes.objects import Pod, pod_of
 
 #: The red button is looked at so often: within 2 s everything is to be taken back.
@@ -18,7 +20,11 @@ _LOOK_S = 0.5
 
 
 class ClusterWorld:
-    def __init__(self, api: Api, cluster: Cluster, hands: Hands, pods: dict[str, Pod]) -> None:
+    """`leases` are renewed for as long as it is open."""
+
+    def __init__(
+        self, api: Api, cluster: Cluster, hands: Hands, pods: dict[str, Pod], leases: Leases | None
+    ) -> None:
         self.name = ""
         self.hands = hands
         self._api = api
@@ -27,6 +33,8 @@ class ClusterWorld:
         self._children: list[AttachedChild] = []
         self._over = threading.Event()
         self._halted = ""
+        self._rolling = ""
+        self._leases = leases
         self._troubles: list[str] = []
         self._thread = threading.Thread(target=self._look, name="cluster", daemon=True)
         self._thread.start()
@@ -43,6 +51,12 @@ class ClusterWorld:
     def halted(self) -> str:
         return self._halted
 
+    def gate(self) -> str:
+        down = [name for name, pod in self._pods.items() if not pod.ready]
+        if down:
+            return f"not ready: {', '.join(down[:5])}"
+        return self._rolling
+
     def troubles(self) -> tuple[str, ...]:
         found, self._troubles = tuple(self._troubles), []
         return found
@@ -57,17 +71,33 @@ class ClusterWorld:
 
     def _look(self) -> None:
         """Nothing here may end a run by failing: the lease does that."""
+        renewed = time.monotonic()
         while not self._over.wait(_LOOK_S):
             with contextlib.suppress(ApiError):
                 self._look_once()
+            if self._leases and time.monotonic() > renewed + LASTS_S / 3:
+                renewed = time.monotonic()
+                with contextlib.suppress(ApiError):
+                    self._leases.renew()
 
     def _look_once(self) -> None:
         there = f"/api/v1/namespaces/{self._cluster.namespace}"
         namespace = self._api.once("GET", there, read_s=1.0)
         why = (namespace["metadata"].get("annotations") or {}).get(HALT, "")
         self._halted = f"{HALT}={why} on namespace {self._cluster.namespace}" if why else ""
+        self._rolling = self._rollout()
         for name, before in list(self._pods.items()):
             self._compare(name, before, f"{there}/pods/{name}")
+
+    def _rollout(self) -> str:
+        """A rollout that is under way in the namespace, in words."""
+        there = f"/apis/apps/v1/namespaces/{self._cluster.namespace}/deployments"
+        try:
+            found = self._api.once("GET", there, read_s=1.0).get("items") or ()
+        except ApiError:
+            return ""
+        names = [item["metadata"]["name"] for item in found if _is_rolling(item)]
+        return f"a rollout is under way: {', '.join(names)}" if names else ""
 
     def _compare(self, name: str, before: Pod, path: str) -> None:
         try:
@@ -82,3 +112,9 @@ class ClusterWorld:
         if now.ready != before.ready:
             self._troubles.append(f"{name} is {'ready' if now.ready else 'not ready'}")
         self._pods[name] = now
+
+
+def _is_rolling(deployment: Json) -> bool:
+    spec, status = deployment["spec"], deployment.get("status", {})
+    seen = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
+    return not seen or status.get("updatedReplicas", 0) < spec.get("replicas", 1)

@@ -52,6 +52,9 @@ class LocalWorld:
     def url(self, planned: str) -> str:
         return planned
 
+    def gate(self) -> str:
+        return ""
+
     def troubles(self) -> tuple[str, ...]:
         try:
             return tuple(channel.request(self.name, "troubles").fields["troubles"])

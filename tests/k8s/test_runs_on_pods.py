@@ -1,0 +1,372 @@
+"""Runs on pods of a real cluster: effects, refusals, and who takes back when something dies."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from clusters import until
+
+SPACE = "pods-under-test"
+POD = """\
+      terminationGracePeriodSeconds: 1
+      topologySpreadConstraints:
+        - maxSkew: 1
+          topologyKey: kubernetes.io/hostname
+          whenUnsatisfiable: ScheduleAnyway
+          labelSelector: {matchLabels: {app: web}}
+      containers:
+        - name: app
+          image: reliability-harness-probe
+          imagePullPolicy: IfNotPresent
+          command: [python3, -m, http.server, "8080"]
+          ports: [{containerPort: 8080}]
+          readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1}
+"""
+TARGETS = f"""
+apiVersion: v1
+kind: Namespace
+metadata: {{name: SPACE, labels: {{harness.dev/allow: all}}}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: web, namespace: SPACE}}
+spec:
+  replicas: 2
+  selector: {{matchLabels: {{app: web}}}}
+  template:
+    metadata: {{labels: {{app: web}}}}
+    spec:
+{POD}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: decoy, namespace: SPACE}}
+spec:
+  selector: {{matchLabels: {{app: web, decoy: "yes"}}}}
+  template:
+    metadata: {{labels: {{app: web, decoy: "yes"}}}}
+    spec:
+{POD}
+"""
+SYSTEM = """
+apiVersion: harness/v1
+kind: System
+metadata: {name: pods}
+spec:
+  kubernetes: {namespace: SPACE}
+  services:
+    web: {workload: deploy/web, port: 8080}
+"""
+EXPERIMENT = """
+apiVersion: harness/v1
+kind: Experiment
+metadata: {name: pods}
+spec:
+  hypothesis: What is done to pods is undone.
+  system: system.yaml
+  settle: 1s
+  timeline: [TIMELINE]
+  objectives: []
+"""
+PAUSE = "{id: stop, at: 1s, for: FOR, fault: process.pause, target: web}"
+AGENTS = "harness-agents"
+
+
+def written(text):
+    return text.replace("SPACE", SPACE)
+
+
+class Place:
+    """A directory with the files, and commands in it."""
+
+    def __init__(self, path, cluster):
+        self.path, self.cluster = path, cluster
+        self.environment = {
+            **os.environ, "HARNESS_KUBECONFIG": str(cluster.kubeconfig),
+            "XDG_STATE_HOME": str(path / "state"),
+        }  # fmt: skip
+        (path / "system.yaml").write_text(written(SYSTEM))
+
+    def experiment(self, *lines):
+        text = EXPERIMENT.replace("TIMELINE", ", ".join(lines))
+        (self.path / "experiment.yaml").write_text(text)
+
+    def start(self, *words):
+        return subprocess.Popen(
+            [sys.executable, "-m", "harness.cli.main", *words], cwd=self.path, text=True,
+            env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+
+    def run(self, *words, timeout_s=90):
+        """Exit status and everything it said."""
+        process = self.start(*words)
+        said, _ = process.communicate(timeout=timeout_s)
+        assert "Traceback" not in said
+        return process.returncode, said
+
+    def steps(self):
+        path = self.path / "reports/last/journal.jsonl"
+        lines = path.read_text().splitlines() if path.exists() else ()
+        return [json.loads(line)["step"] for line in lines]
+
+    def record(self):
+        return json.loads((self.path / "reports/last/report.json").read_text())
+
+    def until_held(self):
+        until("the fault is held", lambda: "injected" in self.steps(), 40)
+
+
+@pytest.fixture(scope="module")
+def targets(cluster):
+    cluster.kubectl("apply", "-f", "-", given=written(TARGETS))
+    for name in ("web", "decoy"):
+        cluster.kubectl("-n", SPACE, "rollout", "status", f"deploy/{name}", "--timeout=60s")
+    yield cluster
+    cluster.kubectl("delete", "namespace", SPACE, "--wait=false")
+
+
+@pytest.fixture
+def place(targets, tmp_path):
+    targets.kubectl("-n", SPACE, "rollout", "status", "deploy/web", "--timeout=60s")
+    yield Place(tmp_path, targets)
+    until("nothing of ours is left", lambda: left(targets) == [], 30)
+
+
+def left(cluster):
+    kinds = "jobs,pods,leases"
+    said = cluster.kubectl("-n", AGENTS, "get", kinds, "-o", "name", check=False).split()
+    return [name for name in said if "harness-agent" in name or "target-" in name]
+
+
+def names(cluster, app):
+    chosen = "app=web,decoy" if app == "decoy" else "app=web,!decoy"
+    return sorted(cluster.pods(SPACE, chosen))
+
+
+def states(cluster, app):
+    """The states of all processes of these pods, as their own /proc shows them."""
+    look = "grep -ho ') [A-Z]' /proc/[1-9]*/stat"
+    return [
+        cluster.kubectl("-n", SPACE, "exec", name, "--", "sh", "-c", look).split()
+        for name in names(cluster, app)
+    ]
+
+
+def stopped(cluster, app="web"):
+    return ["T" in found for found in states(cluster, app)]
+
+
+def test_a_pause_stops_its_pods_and_no_others(place, targets):
+    place.experiment(PAUSE.replace("FOR", "6s"))
+    run = place.start("run", "experiment.yaml")
+    place.until_held()
+    assert stopped(targets) == [True, True]
+    assert stopped(targets, "decoy") == [False]
+    said, _ = run.communicate(timeout=60)
+    assert run.returncode == 0, said
+    assert all(effect["confirmed"] for effect in place.record()["effects"])
+    assert stopped(targets) == [False, False]
+
+
+@pytest.mark.parametrize("victim", ["harness", "agents", "pods of agents"])
+def test_whoever_is_killed_nothing_is_left(place, targets, victim):
+    place.experiment(PAUSE.replace("FOR", "60s"))
+    run = place.start("run", "experiment.yaml")
+    place.until_held()
+    assert stopped(targets) == [True, True]
+    if victim == "harness":
+        run.send_signal(signal.SIGKILL)
+    elif victim == "agents":
+        assert len([os.kill(pid, signal.SIGKILL) for pid in agents()]) == 2
+    else:
+        force = ("--force", "--grace-period=0")
+        targets.kubectl("-n", AGENTS, "delete", "pods", "--all", *force)
+    took = until("all pods run again", lambda: stopped(targets) == [False, False], 15)
+    assert took < 3 * 10, "the lease and 5 s"
+    said, _ = run.communicate(timeout=60)
+    if victim != "harness":
+        assert run.returncode == 6, said
+        return
+    until("the agents are gone by themselves", lambda: left(targets) == [], 30)
+    status, said = place.run("recover", "--all")
+    assert status == 0, said
+
+
+def agents():
+    """Agents of this machine's nodes: the children of what was executed in their pods."""
+    parents = {}
+    for path in Path("/proc").glob("[1-9]*"):
+        try:
+            if b"--in-pod" in (path / "cmdline").read_bytes():
+                parents[int(path.name)] = int(
+                    (path / "stat").read_text().rpartition(") ")[2].split()[1]
+                )
+        except OSError:
+            continue
+    return [pid for pid, parent in parents.items() if parent in parents]
+
+
+def test_the_red_button_takes_everything_back_at_once(place, targets):
+    place.experiment(PAUSE.replace("FOR", "60s"))
+    run = place.start("run", "experiment.yaml")
+    place.until_held()
+    targets.kubectl("annotate", "namespace", SPACE, "harness.dev/halt=now")
+    try:
+        until("all pods run again", lambda: stopped(targets) == [False, False], 6)
+        said, _ = run.communicate(timeout=30)
+        assert run.returncode == 4, said
+        status, said = place.run("plan", "experiment.yaml")
+        assert status == 2
+        assert "halted" in said
+    finally:
+        targets.kubectl("annotate", "namespace", SPACE, "harness.dev/halt-")
+
+
+def test_a_second_run_is_refused_with_the_holders_name(place, targets, tmp_path):
+    place.experiment(PAUSE.replace("FOR", "12s"))
+    run = place.start("run", "experiment.yaml")
+    place.until_held()
+    (tmp_path / "other").mkdir()
+    other = Place(tmp_path / "other", targets)
+    other.experiment(PAUSE.replace("FOR", "3s"))
+    status, said = other.run("run", "experiment.yaml")
+    assert status == 2, said
+    assert "is held by" in said
+    run.send_signal(signal.SIGINT)
+    assert run.wait(30) == 4
+
+
+def test_a_killed_pod_comes_back_and_a_signal_is_witnessed(place, targets):
+    place.experiment("{id: dead, at: 1s, fault: process.kill, target: web, pick: one}")
+    status, said = place.run("run", "experiment.yaml")
+    assert status == 0, said
+    assert all(effect["confirmed"] for effect in place.record()["effects"])
+    until("both are ready", lambda: len(ready(targets)) == 2, 30)
+    restarts = [p["status"]["containerStatuses"][0]["restartCount"] for p in ready(targets)]
+    assert sum(restarts) >= 1
+
+
+def ready(cluster):
+    found = cluster.pods(SPACE, "app=web,!decoy").values()
+    return [p for p in found if all(c["ready"] for c in p["status"]["containerStatuses"])]
+
+
+def test_latency_between_pods_is_seen_from_a_pod(place, targets, probes):
+    address = next(iter(ready(targets)))["status"]["podIP"]
+    place.experiment(
+        "{id: slow, at: 1s, for: 8s, fault: network.latency, target: web, delay: 120ms}"
+    )
+    before = round_trip_ms(probes, address)
+    run = place.start("run", "experiment.yaml")
+    place.until_held()
+    during = round_trip_ms(probes, address)
+    said, _ = run.communicate(timeout=60)
+    assert run.returncode == 0, said
+    assert 110 < during - before < 240, (before, during)
+    assert round_trip_ms(probes, address) < before + 60
+    assert all(effect["confirmed"] for effect in place.record()["effects"])
+
+
+def round_trip_ms(probes, address):
+    """The median of pings from the probe pod of n3, where no target has to be."""
+    said = probes.probe("n3", "ping", "-c", "7", "-i", "0.2", address)
+    times = sorted(float(t) for t in re.findall(r"time=([0-9.]+)", said))
+    return times[len(times) // 2]
+
+
+# ---------------------------------------------------------------- wrong things
+
+
+def refused(place, system="", **changes):
+    text = written(system or SYSTEM)
+    for old, new in changes.items():
+        text = text.replace(old, new)
+    (place.path / "system.yaml").write_text(text)
+    place.experiment(PAUSE.replace("FOR", "3s"))
+    return place.run("plan", "experiment.yaml")
+
+
+def test_a_namespace_that_does_not_exist(place):
+    status, said = refused(place, **{f"namespace: {SPACE}": "namespace: nowhere"})
+    assert status == 2
+    assert "no namespace 'nowhere'" in said
+
+
+def test_a_workload_that_does_not_exist(place):
+    status, said = refused(place, **{"deploy/web": "deploy/wob"})
+    assert status == 2
+    assert "has no deployment/wob" in said
+
+
+def test_a_context_that_does_not_exist(place):
+    status, said = refused(place, **{"kubernetes: {": "kubernetes: {context: prod, "})
+    assert status == 2
+    assert "no context 'prod'" in said
+    assert "it has:" in said
+
+
+def test_another_cluster_than_the_pinned_one(place):
+    status, said = refused(place, **{"kubernetes: {": "kubernetes: {uid: other, "})
+    assert status == 2
+    assert "pinned to the cluster other" in said
+
+
+def test_a_namespace_of_the_cluster_itself(place):
+    status, said = refused(place, **{f"namespace: {SPACE}": "namespace: kube-system"})
+    assert status == 2
+    assert "belongs to the cluster itself" in said
+
+
+def test_a_namespace_whose_owner_has_not_allowed_it(place, targets):
+    targets.kubectl("label", "namespace", SPACE, "harness.dev/allow=network", "--overwrite")
+    try:
+        status, said = refused(place)
+        assert status == 2
+        assert f"harness allow {SPACE}" in said
+        assert place.run("allow", SPACE)[0] == 0
+        assert place.run("plan", "experiment.yaml")[0] == 0
+    finally:
+        targets.kubectl("label", "namespace", SPACE, "harness.dev/allow=all", "--overwrite")
+
+
+def test_labels_that_match_nothing(place):
+    place.experiment("{id: x, at: 1s, for: 3s, fault: process.pause, labels: app=nothing}")
+    status, said = place.run("plan", "experiment.yaml")
+    assert status == 2
+    assert "selects nothing" in said
+
+
+def test_an_image_that_is_missing_ends_as_invalid(place):
+    text = "{namespace: SPACE, agent: {image: no-such-image.invalid/agent:1}}"
+    system = SYSTEM.replace("{namespace: SPACE}", text)
+    (place.path / "system.yaml").write_text(written(system))
+    place.experiment(PAUSE.replace("FOR", "3s"))
+    begun = time.monotonic()
+    status, said = place.run("run", "experiment.yaml")
+    assert status == 6, said
+    assert "no-such-image" in said
+    assert "kubernetes.agent.image" in said
+    assert time.monotonic() - begun < 75
+
+
+def test_a_server_that_is_not_there_ends_as_invalid(place, targets):
+    text = Path(targets.kubeconfig).read_text()
+    elsewhere = place.path / "kubeconfig"
+    elsewhere.write_text(re.sub(r"https://[0-9.]+:\d+", "https://127.0.0.1:9", text))
+    place.experiment(PAUSE.replace("FOR", "3s"))
+    status, said = place.run("plan", "experiment.yaml", "--kubeconfig", str(elsewhere))
+    assert status == 6, said
+    assert "127.0.0.1:9" in said
+
+
+def test_the_kubeconfig_is_never_written(place, targets):
+    before = Path(targets.kubeconfig).read_bytes()
+    place.experiment(PAUSE.replace("FOR", "3s"))
+    assert place.run("plan", "experiment.yaml")[0] == 0
+    assert Path(targets.kubeconfig).read_bytes() == before
