@@ -118,8 +118,8 @@ class Place:
     def record(self):
         return json.loads((self.path / "reports/last/report.json").read_text())
 
-    def until_held(self):
-        until("the fault is held", lambda: "injected" in self.steps(), 40)
+    def until_held(self, effects=2):
+        until("the fault is held", lambda: self.steps().count("injected") == effects, 60)
 
 
 @pytest.fixture(scope="module")
