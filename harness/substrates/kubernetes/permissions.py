@@ -23,6 +23,7 @@ class Rule:
     why: str
 
 
+_LEASES = ("create", "delete", "get", "update")
 _WORKLOADS = ("deployments", "statefulsets", "daemonsets", "replicasets")
 
 RULES = (
@@ -31,12 +32,14 @@ RULES = (
     Rule("targets", "", ("services",), ("get", "list"), "what callers dial, and the way in"),
     Rule("targets", "apps", _WORKLOADS, ("get",), "whose pods are meant"),
     Rule("targets", "apps", ("replicasets",), ("list",), "those of a Deployment"),
+    Rule("targets", "apps", ("deployments",), ("list",), "is a rollout under way?"),
     Rule("targets", "batch", ("jobs",), ("get",), "whose pods are meant"),
     Rule("agents", "", ("namespaces", "serviceaccounts"), ("get",), "are they installed?"),
     Rule("agents", "batch", ("jobs",), ("create", "delete", "get", "list"), "one agent a node"),
     Rule("agents", "", ("pods",), ("create", "delete", "get", "list"), "is it there?"),
     Rule("agents", "", ("pods/exec",), ("create", "get"), "the line to it: a websocket is a get"),
     Rule("agents", "", ("events",), ("list",), "why it does not come up"),
+    Rule("agents", "coordination.k8s.io", ("leases",), _LEASES, "one holder of each target"),
     Rule("cluster", "", ("nodes",), ("list",), "zones, and the address of the way in"),
 )
 
