@@ -24,6 +24,7 @@ COMMANDS = {
     "recording": ("harness.cli.recording:recording", "Print or export the requests of a run."),
     "calibrate": ("harness.cli.calibrate:calibrate", "Measure what rate this machine can hold."),
     "rerun": ("harness.cli.rerun:rerun", "Run an old run again, with its seed."),
+    "submit": ("harness.cli.submit:submit", "Run an experiment inside of the cluster."),
     "recover": ("harness.cli.recover:recover", "Take back what a run left behind."),
     "selftest": ("harness.cli.selftest:selftest", "Prove that nothing is ever left behind here."),
     "halt": ("harness.cli.halt:halt", "Stop all runs, refuse new ones."),

@@ -67,6 +67,13 @@ class Api:
     def get(self, path: str, **query: str) -> Json:
         return self._patiently("GET", path, query=query)
 
+    def text(self, path: str) -> str:
+        """What is no JSON: a container's log."""
+        status, _, data = self._exchange("GET", path, {}, None, "application/json", READ_S)
+        if not 200 <= status < 300:
+            raise ApiError(status, "", data[:200].decode(errors="replace"))
+        return data.decode(errors="replace")
+
     def find(self, path: str) -> Json | None:
         """None when there is no such thing."""
         try:

@@ -25,6 +25,7 @@ class Reader:
     """One look at a namespace: everything it says is of about the same time."""
 
     def __init__(self, api: Api, namespace: str) -> None:
+        self.name = namespace
         self._api = api
         self._namespace = namespace
         self._core = f"/api/v1/namespaces/{namespace}"

@@ -33,9 +33,10 @@ class Exec:
     """`reader` and `writer` are for whoever speaks to the process; its stderr goes to `log`."""
 
     def __init__(
-        self, api: Api, namespace: str, pod: str, command: Sequence[str], log: Path
-    ) -> None:
-        self._socket = _open(api, namespace, pod, command)
+        self, api: Api, namespace: str, pod: str, command: Sequence[str], log: Path,
+        container: str = "agent",
+    ) -> None:  # fmt: skip
+        self._socket = _open(api, namespace, pod, command, container)
         asked, wanted = os.pipe()
         answers, said = os.pipe()
         self._asked, self._said = asked, said
@@ -45,6 +46,11 @@ class Exec:
         self._log = log
         self._thread = threading.Thread(target=self._move, name=f"exec {pod}", daemon=True)
         self._thread.start()
+
+    def ended(self, within_s: float) -> str:
+        """How it ended, in the API's words (`Success`); empty when it has not."""
+        self._thread.join(within_s)
+        return "" if self._thread.is_alive() else self.status
 
     def close(self) -> None:
         """Its stdin ends, its last words are waited for, then the connection is closed."""
@@ -106,13 +112,13 @@ class Exec:
         return True
 
 
-def _open(api: Api, namespace: str, pod: str, command: Sequence[str]) -> WebSocket:
+def _open(api: Api, namespace: str, pod: str, command: Sequence[str], container: str) -> WebSocket:
     from kubernetes.stream.ws_client import create_websocket
     from websocket import WebSocketException, setdefaulttimeout
 
     host = api.configuration.host
     flags = [(name, "true") for name in ("stdin", "stdout", "stderr")]
-    query = urlencode([*(("command", word) for word in command), *flags, ("container", "agent")])
+    query = urlencode([*(("command", word) for word in command), *flags, ("container", container)])
     where = f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(pod)}/exec"
     url = f"{host.replace('http', 'ws', 1)}{where}?{query}"
     setdefaulttimeout(CONNECT_S)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from harness.experiment import model
@@ -9,6 +10,8 @@ from harness.substrates.kubernetes.objects import Node, Pod, Service, ServicePor
 from harness.substrates.kubernetes.reading import Reader
 from harness.substrates.substrate import Front, Replica, Topology
 
+#: Stands in the environment of every pod.
+INSIDE = "KUBERNETES_SERVICE_HOST"
 CLIENT = Replica("client", "client", "", "127.0.0.1", 0)
 
 
@@ -39,7 +42,7 @@ def find(system: model.System, reader: Reader) -> Found:
         pods |= {pod.name: pod for pod in there}
         fronts += [Front(service.name, s.address, p.port) for s in before if s.address
                    for p in s.ports]  # fmt: skip
-        if way := _way_in(service, before, reader.nodes):
+        if way := _way_in(service, before, reader.nodes, reader.name):
             urls.append((service.name, way[0]))
             notes.append(way[1])
     workloads = {s.name: s.workload for s in system.services if s.workload}
@@ -75,10 +78,13 @@ def _port_inside(port: int, pod: Pod, before: tuple[Service, ...]) -> int:
 
 
 def _way_in(
-    service: model.Service, before: tuple[Service, ...], nodes: dict[str, Node]
+    service: model.Service, before: tuple[Service, ...], nodes: dict[str, Node], namespace: str
 ) -> tuple[str, str] | None:
     """The URL by which this machine reaches it, and what that adds."""
     ways = [(s, p) for s in before for p in s.ports if not service.port or p.port == service.port]
+    if ways and INSIDE in os.environ:
+        where = f"http://{ways[0][0].name}.{namespace}:{ways[0][1].port}"
+        return where, f"{service.name} is reached from inside of the cluster at {where}"
     for found, port in ways or [(s, p) for s in before for p in s.ports]:
         if found.balancer:
             where = f"http://{found.balancer}:{port.port}"
