@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from harness import __version__
 from harness.agent.stepping import step as standing_at
 from harness.clock import Epoch
 from harness.errors import HarnessError, Interrupted, InvalidRun, LeftBehind, Refused
@@ -172,11 +173,11 @@ def run_id(name: str) -> str:
 
 
 def _facts(epoch: Epoch) -> Facts:
-    names = ("reliability-harness", "locust", "numpy", "scipy", "pydantic")
     return Facts(
         epoch=epoch,
         started=datetime.now(tz=UTC).isoformat(timespec="seconds"),
-        versions={"python": platform.python_version(), **{n: version(n) for n in names}},
+        versions={"python": platform.python_version(), "reliability-harness": __version__,
+                  **{name: version(name) for name in ("locust", "numpy", "scipy", "pydantic")}},
         machine={"system": platform.system(), "kernel": platform.release(),
                  "cores": str(os.cpu_count())},
     )  # fmt: skip

@@ -37,6 +37,8 @@ class Exec:
         container: str = "agent",
     ) -> None:  # fmt: skip
         self._socket = _open(api, namespace, pod, command, container)
+        spoken = {k.lower(): v for k, v in (self._socket.getheaders() or {}).items()}
+        self._can_close = spoken.get("sec-websocket-protocol", "").startswith("v5")
         asked, wanted = os.pipe()
         answers, said = os.pipe()
         self._asked, self._said = asked, said
@@ -87,7 +89,7 @@ class Exec:
         """False after the last: the process then reads the end of its stdin."""
         if data:
             self._socket.send_binary(bytes([_STDIN]) + data)
-        elif self._socket.subprotocol == "v5.channel.k8s.io":
+        elif self._can_close:
             self._socket.send_binary(bytes([_CLOSE, _STDIN]))
         else:
             self._socket.close(timeout=1)

@@ -36,7 +36,7 @@ _MAIN = f"""
 cd {_ROOT}
 for i in $(seq 1200); do [ -e given ] && break; sleep 0.1; done
 [ -e given ] || {{ echo 'no files came'; exit 2; }}
-cd work && harness run "$@" --reports {_ROOT}/reports
+mkdir -p {_ROOT}/reports; cd work && python3 -m harness.cli.main run "$@" --reports {_ROOT}/reports
 echo $? > {_ROOT}/status.new && mv {_ROOT}/status.new {_ROOT}/status
 for i in $(seq $KEEP_S); do [ -e {_ROOT}/fetched ] && break; sleep 1; done
 """
