@@ -117,7 +117,7 @@ def test_the_examples_of_the_page_on_the_format_are_valid() -> None:
     page = (ROOT / "docs" / "file-format.md").read_text(encoding="utf-8")
     blocks = [part.split("```")[0] for part in page.split("```yaml\n")[1:]]
     whole = [block for block in blocks if block.startswith("apiVersion")]
-    assert len(whole) == 3
+    assert len(whole) == 4
     for block in whole:
         tree = read_tree("file-format.md", block.encode(), Problems())
         assert tree
