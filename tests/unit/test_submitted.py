@@ -31,14 +31,14 @@ def test_a_run_directory_comes_back(tmp_path):
 
 def test_what_was_cut_is_refused(tmp_path):
     data = sent({"./run-1/recording.0.bin": bytes(4096)})
-    for length in (0, 700, 3000, len(data) - 11_000):
+    for length in (0, 700, 3000, 4608):
         with pytest.raises(InvalidRun, match="did not come whole"):
             unpacked(data[:length], tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 def test_what_differs_is_refused(tmp_path):
-    with pytest.raises(InvalidRun, match="plan.json differs"):
+    with pytest.raises(InvalidRun, match=r"plan\.json differs"):
         unpacked(sent({"./run-1/plan.json": b"{}"}, {"./run-1/plan.json": "0" * 64}), tmp_path)
 
 
