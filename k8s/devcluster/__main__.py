@@ -27,7 +27,7 @@ _Options = argparse.Namespace
 
 
 def main() -> int:
-    options = _parser().parse_args()
+    options = _parser().parse_args(_marked(sys.argv[1:]))
     os.environ["PATH"] = layout.search_path()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(4))  # what is half up is cleared away
     command: Callable[[_Options], int | None] = options.command
@@ -36,6 +36,12 @@ def main() -> int:
     except layout.Failed as failed:
         print(f"devcluster: {failed}", file=sys.stderr)
         return 1
+
+
+def _marked(words: list[str]) -> list[str]:
+    """`kubectl -n shop …`: what follows is kubectl's, options too."""
+    after = words.index("kubectl") + 1 if "kubectl" in words[:3] else len(words)
+    return [*words[:after], *(["--"] if words[after:] else []), *words[after:]]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -109,7 +115,7 @@ def _kubeconfig(options: _Options) -> None:
 def _kubectl(options: _Options) -> None:
     """kubectl with its kubeconfig"""
     words = _kubectl_words(layout.load(options.name))
-    os.execv(words[0], [*words, *options.words])
+    os.execv(words[0], [*words, *options.words[1:]])
 
 
 def _kubectl_words(known: layout.Layout) -> list[str]:

@@ -80,7 +80,7 @@ def build(images: list[Image]) -> list[Path]:
     for image, path in zip(images, paths, strict=True):
         if not path.exists():
             print(f"making image {image.name} ...", file=sys.stderr, flush=True)
-            for older in folder.glob(f"{image.name}-*.tar"):
+            for older in folder.glob(f"{image.name}-{'?' * 12}.tar"):
                 older.unlink(missing_ok=True)
             archive.write(image, path)
     return paths
