@@ -46,7 +46,8 @@ def _marked(words: list[str]) -> list[str]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="devcluster", description=__doc__)
-    parser.add_argument("--name", default="harness", help="of the cluster")
+    name = os.environ.get("HARNESS_DEVCLUSTER", "harness")
+    parser.add_argument("--name", default=name, help="of the cluster; else $HARNESS_DEVCLUSTER")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(
@@ -59,7 +60,9 @@ def _parser() -> argparse.ArgumentParser:
             added.add_argument(argument.rstrip("*"), nargs=argparse.REMAINDER if many else None)
         return added
 
-    command("up", _up).add_argument("--workers", type=int, default=3, choices=range(1, 10))
+    up = command("up", _up)
+    up.add_argument("--workers", type=int, default=3, choices=range(1, 10))
+    up.add_argument("--patient", action="store_true", help="for a crowd: nodes are never given up")
     command("down", _down)
     command("status", _status)
     command("kubeconfig", _kubeconfig)
@@ -82,7 +85,7 @@ def _up(options: _Options) -> None:
     if chosen.kubeconfig:
         path = chosen.kubeconfig
     elif chosen.kind == "namespaces":
-        path = cluster.up(options.name, options.workers).kubeconfig
+        path = cluster.up(options.name, options.workers, patient=options.patient).kubeconfig
     else:
         path = docker.up(chosen.kind, options.name)
     print(f"export HARNESS_KUBECONFIG={path}")

@@ -39,14 +39,14 @@ _TOOLS = (
 _PLUGINS = Path("/usr/lib/cni/bridge")
 
 
-def up(name: str, workers: int) -> Layout:
+def up(name: str, workers: int, *, patient: bool = False) -> Layout:
     """A cluster with Ready nodes, DNS and all images; what does not come up is cleared away."""
     check()
     archives = prepare()
-    layout = layouts.claim(name, workers)
+    layout = layouts.claim(name, workers, patient=patient)
     if layout.state.exists():
         clean(layouts.load(name) if (layout.state / "cluster.json").exists() else layout)
-        layout = layouts.claim(name, workers)
+        layout = layouts.claim(name, workers, patient=patient)
     try:
         _bring_up(layout, archives)
     except BaseException:

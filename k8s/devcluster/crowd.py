@@ -22,6 +22,8 @@ _READY_S = 240
 def gather(layout: Layout, nodes: int, pods: int) -> None:
     """`pods` of them on `nodes` of those, Ready, in Deployments `app-0`, `app-1` … of 100 each."""
     binaries.ensure(binaries.KWOK)
+    if not layout.patient:
+        raise Failed("its nodes would be given up before all are there: up --patient")
     asking = Asking(layout)
     if asking.exists(f"/api/v1/namespaces/{NAMESPACE}"):
         raise Failed("the crowd is there already")
@@ -44,7 +46,7 @@ def _start_kwok(layout: Layout) -> None:
     command = [
         str(binaries.KWOK.path), f"--kubeconfig={layout.kubeconfig}",
         "--manage-all-nodes=false", f"--manage-nodes-with-annotation-selector={_MARK}=fake",
-        "--node-lease-duration-seconds=40", "--cidr=198.19.128.0/17", f"--node-ip={own}",
+        "--node-lease-duration-seconds=3600", "--cidr=198.19.128.0/17", f"--node-ip={own}",
     ]  # fmt: skip
     inside = processes.inside(layout, CONTROL_PLANE)
     with (layout.folder(CONTROL_PLANE) / "kwok.log").open("ab") as log:

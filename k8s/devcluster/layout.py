@@ -20,11 +20,14 @@ class Failed(Exception):
 
 @dataclass(frozen=True)
 class Layout:
-    """One cluster. `block` is its share of 198.18.0.0/15, so that several can live side by side."""
+    """One cluster. `block` is its share of 198.18.0.0/15, so that several can live side by side.
+    A `patient` one waits an hour for a node's heartbeat: thousands of them cost what little CPU
+    there is."""
 
     name: str
     block: int
     workers: int
+    patient: bool = False
 
     @property
     def state(self) -> Path:
@@ -97,11 +100,11 @@ def load(name: str) -> Layout:
     return Layout(**json.loads(text))
 
 
-def claim(name: str, workers: int) -> Layout:
+def claim(name: str, workers: int, *, patient: bool = False) -> Layout:
     """A layout with addresses that no other cluster on this machine has."""
     _CLAIMS.mkdir(exist_ok=True)
     for block in range(BLOCKS):
-        layout = Layout(name, block, workers)
+        layout = Layout(name, block, workers, patient)
         held = _CLAIMS / str(block)
         if held.is_symlink() and not held.exists():
             held.unlink()  # its state is gone: nobody's

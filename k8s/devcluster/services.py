@@ -98,7 +98,7 @@ def _controller_manager(layout: Layout) -> list[str]:
         "--use-service-account-credentials=true",
         "--allocate-node-cidrs=false",
         "--node-monitor-period=2s",
-        "--node-monitor-grace-period=12s",
+        f"--node-monitor-grace-period={'3600s' if layout.patient else '12s'}",
         *_ALONE,
     ]
 

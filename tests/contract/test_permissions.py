@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.substrates.kubernetes.permissions import allowed, manifest, rules
+from harness.faults import registry
+from harness.substrates.kubernetes.permissions import RULES, allowed, manifest, rules
 
 K8S = Path(__file__).parents[2] / "k8s"
 ROLES = {
@@ -34,4 +35,9 @@ def test_a_verb_is_allowed_where_it_is_written() -> None:
     assert allowed(rules("agents"), "", "pods/exec", "get")
     assert not allowed(rules("agents"), "", "pods", "patch")
     assert not allowed(rules("targets"), "", "pods/exec", "get")
-    assert not allowed(rules("targets"), "", "pods", "delete")
+    assert not allowed(rules("targets"), "", "pods", "patch")
+
+
+def test_faults_that_need_a_verb_exist() -> None:
+    named = {kind for rule in RULES for kind in rule.faults}
+    assert named <= set(registry.names())

@@ -14,17 +14,21 @@ Where = Literal["targets", "agents", "cluster"]
 
 @dataclass(frozen=True)
 class Rule:
-    """`group` empty is the core API."""
+    """`group` empty is the core API. `faults` are those that need it; none: every run does."""
 
     where: Where
     group: str
     resources: tuple[str, ...]
     verbs: tuple[str, ...]
     why: str
+    faults: tuple[str, ...] = ()
 
 
 _LEASES = ("create", "delete", "get", "update")
 _WORKLOADS = ("deployments", "statefulsets", "daemonsets", "replicasets")
+_SIZED = ("deployments", "statefulsets")
+_WORKLOAD_FAULTS = ("rollout.bad_image", "scale.to")
+_NODE_FAULTS = ("node.cordon", "node.down", "node.drain", "zone.down")
 
 RULES = (
     Rule("targets", "", ("namespaces",), ("get",), "its consent, and the red button"),
@@ -34,6 +38,13 @@ RULES = (
     Rule("targets", "apps", ("replicasets",), ("list",), "those of a Deployment"),
     Rule("targets", "apps", ("deployments",), ("list",), "is a rollout under way?"),
     Rule("targets", "batch", ("jobs",), ("get",), "whose pods are meant"),
+    Rule("targets", "", ("pods",), ("delete",), "to delete them", ("pod.delete",)),
+    Rule("targets", "", ("pods/eviction",), ("create",), "to evict them", ("node.drain",)),
+    Rule("targets", "apps", _SIZED, ("patch",), "to change them, and back", _WORKLOAD_FAULTS),
+    Rule(
+        "targets", "autoscaling", ("horizontalpodautoscalers",), ("list",),
+        "who else decides the size", ("scale.to",),
+    ),
     Rule("agents", "", ("namespaces", "serviceaccounts"), ("get",), "are they installed?"),
     Rule("agents", "batch", ("jobs",), ("create", "delete", "get", "list"), "one agent a node"),
     Rule("agents", "", ("pods",), ("create", "delete", "get", "list"), "is it there?"),
@@ -41,7 +52,9 @@ RULES = (
     Rule("agents", "", ("events",), ("list",), "why it does not come up"),
     Rule("agents", "coordination.k8s.io", ("leases",), _LEASES, "one holder of each target"),
     Rule("cluster", "", ("nodes",), ("list",), "zones, and the address of the way in"),
-)
+    Rule("cluster", "", ("nodes",), ("get",), "how it is", _NODE_FAULTS),
+    Rule("cluster", "", ("nodes",), ("patch",), "to cordon it", ("node.cordon", "node.drain")),
+)  # fmt: skip
 
 
 def rules(*where: Where) -> tuple[Rule, ...]:
@@ -67,10 +80,14 @@ def manifest(kind: str, name: str, found: tuple[Rule, ...], namespace: str = "")
         "rules:",
     ]
     for rule in found:
-        lines += [f"  # {rule.why}", f"  - apiGroups: [{rule.group or _CORE}]"]
+        lines += [f"  # {_reason(rule)}", f"  - apiGroups: [{rule.group or _CORE}]"]
         lines += [f"    resources: [{', '.join(rule.resources)}]"]
         lines += [f"    verbs: [{', '.join(rule.verbs)}]"]
     return "\n".join(lines) + "\n"
+
+
+def _reason(rule: Rule) -> str:
+    return f"{rule.why}: {', '.join(rule.faults)}" if rule.faults else rule.why
 
 
 _CORE = '""'
