@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 
 import psutil
@@ -63,6 +62,5 @@ def _process() -> list[tuple[str, str, float]]:
         ("process_open_fds", "gauge", me.num_fds()),
         ("process_resident_memory_bytes", "gauge", memory.rss),
         ("process_start_time_seconds", "gauge", me.create_time()),
-        ("process_uptime_seconds", "gauge", time.time() - me.create_time()),
         ("process_virtual_memory_bytes", "gauge", memory.vms),
     ]

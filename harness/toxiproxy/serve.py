@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import resource
 import signal
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from harness.errors import UsageError
+from harness.mechanisms.proxy_carrier import many_descriptors
 from harness.toxiproxy import addresses
 from harness.toxiproxy.api import Api, populate
 from harness.toxiproxy.errors import ApiError
@@ -20,8 +20,6 @@ from harness.toxiproxy.proxies import Collection
 from harness.toxiproxy.server import Clients
 from harness.toxiproxy.udp import Flows
 from harness.toxiproxy.v1 import V1
-
-_DESCRIPTORS = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -76,10 +74,3 @@ async def _told_to_stop() -> None:
         with contextlib.suppress(NotImplementedError):
             asyncio.get_running_loop().add_signal_handler(number, told.set)
     await told.wait()
-
-
-def many_descriptors() -> None:
-    """Two for each connection: as many as we may have."""
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    most = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(_DESCRIPTORS, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

@@ -5,14 +5,17 @@ same: status, headers, body."""
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import re
 import socket
+import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from toxiproxy_servers import OURS, REAL, Api, alike, running
+from toxiproxy_servers import OURS, REAL, Api, Upstream, alike, all_of, running
 
 PROXY = {"name": "p", "listen": "127.0.0.1:0", "upstream": "127.0.0.1:9"}
 OFF = {**PROXY, "enabled": False, "listen": "127.0.0.1:7"}
@@ -235,3 +238,23 @@ class _Unclosed:
 
     def close(self) -> None:
         """Another answer may follow."""
+
+
+def test_metrics_count_what_went_through() -> None:
+    seen = []
+    for which in (OURS, REAL):
+        with running(which, "--proxy-metrics") as api, contextlib.closing(Upstream()) as upstream:
+            client, server = upstream.pair(api.proxy('a"p', upstream.port))
+            client.sendall(b"ask")
+            assert server.recv(10) == b"ask"
+            server.sendall(b"answer")
+            server.close()
+            assert all_of(client)[0] == b"answer"
+            client.close()
+            time.sleep(0.3)
+            status, headers, text = api.raw("GET", "/metrics")
+            ports = re.sub(r"127\.0\.0\.1:\d+", "HOST:PORT", text)
+            ours = [line for line in ports.splitlines() if "toxiproxy_" in line]
+            seen.append((status, headers["content-type"], ours))
+    assert seen[0] == seen[1]
+    assert len(seen[0][2]) == 8
