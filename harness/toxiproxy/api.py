@@ -10,9 +10,10 @@ from urllib.parse import quote
 
 from harness.toxiproxy import gojson, toxics
 from harness.toxiproxy.answers import Answer, Request, refused, request_id, shown, text
+from harness.toxiproxy.collection import Collection
 from harness.toxiproxy.errors import ApiError, bad_body, missing
 from harness.toxiproxy.metrics import CONTENT_TYPE, Metrics
-from harness.toxiproxy.proxies import Collection, Proxy
+from harness.toxiproxy.proxies import Proxy
 
 VERSION = "2.12.0"
 
@@ -67,9 +68,7 @@ class Api:
     # ------------------------------------------------------------ all of it
 
     async def _reset(self, _body: bytes, _names: tuple[str, ...]) -> Answer:
-        for proxy in self._proxies.all().values():
-            await proxy.start()
-            proxy.toxics.clear()
+        await self._proxies.reset()
         return Answer(204)
 
     async def _version(self, _body: bytes, _names: tuple[str, ...]) -> Answer:

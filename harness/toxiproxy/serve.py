@@ -14,9 +14,9 @@ from harness.errors import UsageError
 from harness.mechanisms.proxy_carrier import many_descriptors
 from harness.toxiproxy import addresses
 from harness.toxiproxy.api import Api, populate
+from harness.toxiproxy.collection import Collection
 from harness.toxiproxy.errors import ApiError
 from harness.toxiproxy.metrics import Metrics
-from harness.toxiproxy.proxies import Collection
 from harness.toxiproxy.server import Clients
 from harness.toxiproxy.udp import Flows
 from harness.toxiproxy.v1 import V1

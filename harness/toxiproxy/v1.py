@@ -11,8 +11,9 @@ from harness.agent.effects import Curve
 from harness.toxiproxy import gojson, toxics
 from harness.toxiproxy.answers import Answer, told
 from harness.toxiproxy.api import Route, route
+from harness.toxiproxy.collection import Collection
 from harness.toxiproxy.errors import bad_body, missing
-from harness.toxiproxy.proxies import Collection, Proxy
+from harness.toxiproxy.proxies import Proxy
 from harness.toxiproxy.toxics import Toxic
 from harness.toxiproxy.udp import Flows, Way
 
@@ -52,12 +53,11 @@ class V1:
         return told(_toxic(toxic))
 
     async def _add_listener(self, body: bytes, names: tuple[str, ...]) -> Answer:
-        proxy = self._proxies.get(names[0])
+        self._proxies.get(names[0])
         values = _strictly(body, {"listen": gojson.a_string})
         if not values.get("listen"):
             raise missing("listen")
-        await proxy.listen_too(values["listen"])
-        return told(_shown(proxy))
+        return told(_shown(await self._proxies.listen_too(names[0], values["listen"])))
 
     async def _connections(self, _body: bytes, names: tuple[str, ...]) -> Answer:
         return told([one.shown() for one in self._proxies.get(names[0]).records.all()])
