@@ -304,9 +304,11 @@ def _broken(connection: socket.socket) -> bool:
 def test_a_ramp_is_followed(world: SmallWorld) -> None:
     world.serve("server", PORT)
     proxy, edge = Proxy(), edge_of(world)
+    proxy.make(edge, NOTHING, (ON,))  # the ramp begins when it is made, not when a proxy is ready
+    connection = world.connect("client", "server", PORT)
+    round_trip(connection)
     ramp = Toxic("latency", numbers=(("latency", Curve(((0.0, 0.0), (2.0, 400.0)))),))
     proxy.make(edge, NOTHING, (ON, InForce("ramp", ramp, time.monotonic())))
-    connection = world.connect("client", "server", PORT)
     early = round_trip(connection)
     time.sleep(0.9)
     middle = round_trip(connection)
