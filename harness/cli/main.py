@@ -63,6 +63,8 @@ Exit statuses:
 {EXIT_STATUSES}
 
 stdout is the result, stderr is progress. HARNESS_DEBUG=1 shows tracebacks.
+HARNESS_LOCAL=loopback starts systems on ports of 127.0.0.1, as is done by itself where user
+namespaces are refused; HARNESS_LOCAL=namespaces refuses to.
 """
 
 

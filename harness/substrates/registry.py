@@ -48,6 +48,10 @@ def why_loopback() -> str:
     asked = os.environ.get(SWITCH, "")
     if asked not in ("", "loopback", "namespaces"):
         raise UsageError(f"{SWITCH} is {asked!r}: it may be loopback or namespaces")
-    if asked == "loopback":
-        return f"{SWITCH} asks for it"
-    return "" if asked else why_not()
+    return asked_for() or ("" if asked else why_not())
+
+
+def asked_for() -> str:
+    """Whether the switch asks for loopback, in words."""
+    asks = os.environ.get(SWITCH) == "loopback"
+    return f"{SWITCH}=loopback asks for no namespaces" if asks else ""

@@ -275,6 +275,7 @@ class Shot:
             *(str(p) for d in PRIVATE for p in Path(d).glob(f"*{self.place.mark}*")),
             *(str(p) for p in (self.place.path / "tmp").rglob("*")),
             *(str(p) for p in self.place.path.rglob("*.new")),
+            *filter(os.path.exists, map(directory_of_world, self.place.path.rglob("world.json"))),
         ]
 
     @property
@@ -314,6 +315,10 @@ def namespaces_of(pid: int) -> set[str]:
 def all_namespaces() -> set[str]:
     pids = [int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit()]
     return set().union(*(namespaces_of(pid) for pid in pids))
+
+
+def directory_of_world(note: Path) -> str:
+    return json.loads(note.read_text())["place"]
 
 
 def lines_with(path: str, *words: str) -> list[str]:

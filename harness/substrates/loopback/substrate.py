@@ -32,7 +32,7 @@ from harness.substrates.substrate import Needs, Replica, Topology
 
 _MECHANISMS = {ProxiedEdge: "proxy", Processes: "signals", Unit: "supervisor"}
 _SUPERVISOR = "harness.substrates.loopback.supervisor"
-_CANNOT = (
+CANNOT = (
     "so the system runs on ports of 127.0.0.1: no network.* faults, dependency.* only to all "
     "replicas of a service, no host names, no private /tmp and shared memory"
 )
@@ -58,7 +58,7 @@ class LoopbackSubstrate:
         return ""
 
     def caveat(self, system: System) -> str:
-        return f"{self._why}, {_CANNOT}{_as_whom(system)}"
+        return f"{self._why}, {CANNOT}{_as_whom(system)}"
 
     def topology(self, system: System) -> Topology:
         return layout.planned(system)
