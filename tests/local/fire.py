@@ -273,9 +273,9 @@ class Shot:
             *lines_with("/proc/net/unix", "harness-world", self._world),
             *lines_with("/proc/sysvipc/shm", f" {int(self.place.mark, 16)} "),
             *(str(p) for d in PRIVATE for p in Path(d).glob(f"*{self.place.mark}*")),
-            *(str(p) for p in (self.place.path / "tmp").rglob("*")),
-            *(str(p) for p in self.place.path.rglob("*.new")),
-            *filter(os.path.exists, map(directory_of_world, self.place.path.rglob("world.json"))),
+            *(str(p) for p in (self.place.path / "tmp").iterdir()),
+            *(str(p) for p in files_of(self.place.path) if p.suffix == ".new"),
+            *filter(os.path.exists, directories_of_worlds(self.place.path)),
         ]
 
     @property
@@ -317,8 +317,14 @@ def all_namespaces() -> set[str]:
     return set().union(*(namespaces_of(pid) for pid in pids))
 
 
-def directory_of_world(note: Path) -> str:
-    return json.loads(note.read_text())["place"]
+def files_of(directory: Path) -> Iterator[Path]:
+    """As far as they stay while they are listed."""
+    return (Path(at, name) for at, _, names in os.walk(directory) for name in names)
+
+
+def directories_of_worlds(directory: Path) -> Iterator[str]:
+    notes = (path for path in files_of(directory) if path.name == "world.json")
+    return (json.loads(note.read_text())["place"] for note in notes)
 
 
 def lines_with(path: str, *words: str) -> list[str]:

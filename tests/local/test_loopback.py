@@ -1,4 +1,4 @@
-"""Where there are no namespaces: the same files on loopback ports, and nothing is left there either.
+"""Where there are no namespaces: the same files on loopback ports, and nothing left there either.
 
 `HARNESS_LOCAL=loopback` stands for a machine that refuses namespaces; one test takes them away for
 real. Runs are an ordinary user's: of a root whose interpreter is closed to others they are its own.
@@ -208,11 +208,35 @@ def test_what_cannot_be_offered_is_refused_by_name_and_reason(place):
     done = place.harness("run", str(place.experiment(fault)))
     assert done.returncode == 2
     assert "cannot take network.latency on loopback: it offers no Links" in done.stderr
-    assert "HARNESS_LOCAL asks for it" in done.stderr
+    assert "HARNESS_LOCAL=loopback asks for no namespaces" in done.stderr
     assert place.run_directory is None
     done = place.harness("plan", str(place.experiment(FAULTS["pause"])), HARNESS_LOCAL="elsewhere")
     assert done.returncode == 2
     assert "loopback or namespaces" in done.stderr
+
+
+ROOT = Path(__file__).resolve().parents[2]
+#: Files of experiments/ that it can serve, each with its exit status.
+LESSONS = {
+    "checkout-survives-a-lost-replica": 0,
+    "checkout-is-back-after-a-restart": 0,
+    "checkout-fails-without-a-timeout": 1,
+}
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_a_demo_experiment_comes_to_what_it_teaches(place, name):
+    """The real servers, of which PostgreSQL refuses to run as root."""
+    if os.getuid() == 0 and not as_ordinary():
+        pytest.skip(f"the interpreter is closed to ordinary users: {sys.executable}")
+    give_away(place.path)
+    file = ROOT / "experiments" / f"{name}.yaml"
+    with place.running("run", str(file), "--retry-invalid", "1") as shot:
+        assert shot.ends(180) == LESSONS[name], shot.said
+        shot.nothing_left()
+    assert place.report["run"]["substrate"] == "loopback"
+    assert all(effect["confirmed"] for effect in place.report["effects"])
+    assert all(effect["exercised"]["count"] for effect in place.report["effects"])
 
 
 REFUSING = """

@@ -22,8 +22,9 @@ from harness.substrates.local import processes
 from harness.substrates.local.ground import Start
 from harness.substrates.local.layout import CLIENT
 from harness.substrates.loopback.keeper import GRACE_S, end_descendants, start_kept
-from harness.substrates.loopback.layout import DATA
+from harness.substrates.loopback.layout import DATA, MAINS
 from harness.substrates.loopback.proxies import Proxies
+from harness.substrates.loopback.shared_memory import free
 from harness.substrates.loopback.spec import LoopbackSpec
 
 _TICK_S = 0.01
@@ -37,6 +38,7 @@ class Loopback:
         self._spec = spec
         self._place = Path(spec.place)
         self._keepers: dict[str, Keeper] = {}
+        self._mains: set[int] = set()
         self._proxies = Proxies(spec)
 
     def start(self, what: Start) -> int:
@@ -47,6 +49,9 @@ class Loopback:
         self._make_data(what.host)
         pid = start_kept(what, self._become_ordinary)
         begun = family(pid)
+        self._mains |= {process.pid for process in begun[1:]}
+        with (self._place / MAINS).open("a") as known:
+            known.writelines(f"{process.pid}\n" for process in begun[1:])
         start = begun[0].start if begun else _NEVER
         keeper = self._keepers[what.host] = Keeper(pid, start, self._spec.ports[what.host])
         note_keeper(self._place / KEEPERS / what.host, keeper)
@@ -63,6 +68,9 @@ class Loopback:
 
     def tend(self, known: Collection[int]) -> None:
         """What a keeper that was killed has left comes to us: it is nobody's."""
+        dead = {pid for pid in self._mains if not family(pid)}
+        self._mains -= dead
+        free(dead)
         ours = {*known, *self._proxies.pids}
         for child in children(os.getpid()):
             if child.pid not in ours:

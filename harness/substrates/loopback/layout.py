@@ -29,6 +29,8 @@ from harness.substrates.substrate import Replica, Topology
 
 #: Of the world's directory.
 DATA, HOME, TEMPORARY = "data", "home", "tmp"
+#: A file of it: the pids of all main processes that there ever were, a line each.
+MAINS = "mains"
 #: The variable by which a process that got away is known.
 WORLD = "HARNESS_WORLD"
 

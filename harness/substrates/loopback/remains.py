@@ -6,6 +6,7 @@ directory that was written before the world was made.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -14,8 +15,8 @@ import time
 from pathlib import Path
 
 from harness.agent.effects import Process
-from harness.mechanisms.processes import every, send
-from harness.substrates.loopback.layout import WORLD
+from harness.mechanisms.processes import every, family, send
+from harness.substrates.loopback.layout import MAINS, WORLD
 from harness.substrates.loopback.shared_memory import free
 
 _NOTE = "world.json"
@@ -44,9 +45,16 @@ def end(directory: Path) -> tuple[str, ...]:
             send(process, signal.SIGKILL)
             killed.add(process.pid)
         time.sleep(0.02)
-    free(killed)
+    free(killed | _dead(Path(noted["place"], MAINS)))
     shutil.rmtree(noted["place"], ignore_errors=True)
     return tuple(f"process {process.pid} ({process.command}) does not end" for process in left)
+
+
+def _dead(mains: Path) -> set[int]:
+    """Main processes of the world that ended with nobody to tidy up after them."""
+    with contextlib.suppress(OSError):
+        return {pid for pid in map(int, mains.read_text().split()) if not family(pid)}
+    return set()
 
 
 def _members(world: str) -> list[Process]:
