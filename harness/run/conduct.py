@@ -98,7 +98,8 @@ def _in_world(
     load = experiment.load
     users = (load.users.parent,) if load and load.users else ()
     with substrate.open(experiment.system, directory.path, lease_s, users, _needs(plan)) as world:
-        journal.append("world.ready", world=world.name)
+        at = world.url(plan.load.url) if plan.load else ""
+        journal.append("world.ready", world=world.name, load=at)
         with sampled(world, substrate, experiment.system, directory.path):
             _run(experiment, plan, world, directory, journal, progress, signals, lease_s)
             standing_at("world closing")

@@ -124,7 +124,6 @@ def test_killing_the_harness_leaves_nothing(place, kind):
 VICTIMS = {
     "warden": "the world has ended",
     "supervisor": "the world has ended",
-    "agent": "lease lost",
     "agent and reaper": "lease lost",
     "proxy": "not confirmed",
 }
@@ -151,7 +150,6 @@ def hit(shot, victim):
     return {
         "warden": lambda: [warden(shot)],
         "supervisor": lambda: [supervisor(shot)],
-        "agent": lambda: [shot.agent],
         "agent and reaper": lambda: [shot.reaper, shot.agent],
         "proxy": lambda: shot.who("proxy_listening"),
     }[victim]()

@@ -34,7 +34,8 @@ _MECHANISMS = {ProxiedEdge: "proxy", Processes: "signals", Unit: "supervisor"}
 _SUPERVISOR = "harness.substrates.loopback.supervisor"
 CANNOT = (
     "so the system runs on ports of 127.0.0.1: no network.* faults, dependency.* only to all "
-    "replicas of a service, no host names, no private /tmp and shared memory"
+    "replicas of a service, no host names, no private /tmp and shared memory, and a proxy in every "
+    "call"
 )
 #: Sockets have paths of 107 bytes at most, and servers put theirs below ours.
 _LONGEST = 40
