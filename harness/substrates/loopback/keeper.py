@@ -72,8 +72,10 @@ def _keep(what: Start, settle: Callable[[], None], failures: int, parent: int) -
     except BaseException:
         traceback.print_exc()
     finally:
-        end_descendants()
-        _end_like(status)
+        try:
+            end_descendants()
+        finally:  # whatever happens, this is no second supervisor
+            _end_like(status)
 
 
 def _settle(settle: Callable[[], None]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import secrets
 import shutil
 import stat
 import sys
@@ -148,10 +149,11 @@ def _place(directory: Path, drop_to: int) -> Iterator[tuple[str, Path]]:
     """The world's name and directory, noted for `recover` before there is anything in it."""
     temporary = tempfile.gettempdir()
     base = temporary if len(temporary) <= _LONGEST else "/tmp"  # noqa: S108  with a name of ours
-    place = Path(tempfile.mkdtemp(prefix="harness-", dir=base))
-    name = world_name(place.name.removeprefix("harness-"))
+    token = secrets.token_hex(4)
+    name, place = world_name(token), Path(base, f"harness-{token}")
+    note(directory, name, place)
     try:
-        note(directory, name, place)
+        place.mkdir(mode=0o700)
         for part in (EDGES, KEEPERS, layout.DATA, layout.HOME, layout.TEMPORARY):
             (place / part).mkdir()
         if drop_to:

@@ -76,8 +76,10 @@ def _supervise(spec: LoopbackSpec, listener: socket.socket, tie: int) -> NoRetur
         traceback.print_exc()
         _answer(error=f"{type(error).__name__}: {error}")
     finally:
-        _leave_nothing(spec)
-        os._exit(status)
+        try:
+            _leave_nothing(spec)
+        finally:
+            os._exit(status)
 
 
 def _leave_nothing(spec: LoopbackSpec) -> None:
