@@ -129,6 +129,20 @@ class ProxiedEdge:
 
 
 @dataclass(frozen=True)
+class ToxiproxyEdge:
+    """The TCP connections to one dependency, which run through a Toxiproxy: callers find it at
+    `listen`, it connects to `upstream`, its API is at the URL `server`. `probe` is what a witness
+    may say to the dependency; `callers` are all that are known to use it."""
+
+    target: str
+    server: str
+    listen: str
+    upstream: str
+    probe: str
+    callers: Tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Unit:
     """A replica as its substrate keeps it: started, stopped, restarted."""
 
@@ -158,7 +172,7 @@ class Node:
     target: str
 
 
-Resource = Union[Link, Processes, Edge, ProxiedEdge, Unit, Pod, Workload, Node]
+Resource = Union[Link, Processes, Edge, ProxiedEdge, ToxiproxyEdge, Unit, Pod, Workload, Node]
 
 
 # ---------------------------------------------------------------- effects: what is made true
@@ -342,10 +356,27 @@ class ProcessesSeen:
 
 
 @dataclass(frozen=True)
+class Transfer:
+    """One connection of our own, begun `at` (monotonic seconds), and what came back over it:
+    `round_trip` seconds from the question to the first of it, `took` from there to the last of
+    `bytes`, in so many `pieces` (what comes within half a millisecond is one); `closing` seconds
+    from our end of the connection to theirs."""
+
+    at: float
+    outcome: str
+    round_trip: float = 0.0
+    bytes: int = 0
+    pieces: int = 0
+    took: float = 0.0
+    closing: float = 0.0
+
+
+@dataclass(frozen=True)
 class EdgeSeen:
     """Connections of our own along the edge: a new one each interval, and one that is open since
     prepare. `outcome` is ok, refused, reset, timeout, closed, or bypassed: it did not come through
-    the proxy. Round trips in seconds. `more` are outcome and round trip of further new ones."""
+    the proxy. Round trips in seconds. `more` are outcome and round trip of further new ones.
+    `new` are the transfers of all new ones, the first first, `old` that of the open one."""
 
     begin: float
     end: float
@@ -354,6 +385,8 @@ class EdgeSeen:
     old_outcome: str = ""
     old_round_trip: float = 0.0
     more: Tuple[Tuple[str, float], ...] = ()
+    new: Tuple[Transfer, ...] = ()
+    old: Union[Transfer, None] = None
 
 
 @dataclass(frozen=True)
@@ -396,10 +429,14 @@ class Exercised:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The settings of a resource before anything was done: keys that its mechanism may write."""
+    """The settings of a resource before anything was done: keys that its mechanism may write.
+
+    `mark` is a word of this snapshot's own, for mechanisms that tell by name what they made from
+    what others did: it is in the journal before the first of those names is anywhere."""
 
     mechanism: str
     settings: Dict[str, str] = field(default_factory=dict)
+    mark: str = ""
 
 
 # ---------------------------------------------------------------- the codec
@@ -407,9 +444,9 @@ class Snapshot:
 _TYPES: Dict[str, Type[Any]] = {
     cls.__name__: cls
     for cls in (
-        Curve, Link, Processes, Edge, ProxiedEdge, Unit, LinkProfile, Stopped, Intercept, Toxic,
-        Kill, Restart, InForce, Flow, LinkSeen, Process, ProcessesSeen, EdgeSeen, Exercised,
-        Snapshot,
+        Curve, Link, Processes, Edge, ProxiedEdge, ToxiproxyEdge, Unit, LinkProfile, Stopped,
+        Intercept, Toxic, Kill, Restart, InForce, Flow, LinkSeen, Process, ProcessesSeen, Transfer,
+        EdgeSeen, Exercised, Snapshot,
         Pod, Workload, Node, Replicas, Image, Cordoned, PoweredOff, DeletePod, KillContainer,
         PodState, PlatformSeen,
     )

@@ -16,7 +16,7 @@ import socket
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple, Type
 
 from harness.agent.ladder import LADDER, Ladder
 from harness.agent.outside import move_out
@@ -39,7 +39,11 @@ _THREADS = 32
 _LEFT_BEHIND = 5
 
 
-def main(arguments: Optional[List[str]] = None) -> int:
+#: As `ladder.LADDER`: an agent that stays on this machine may have more than the one that travels.
+Rungs = Dict[Type[Any], Tuple[str, ...]]
+
+
+def main(arguments: Optional[List[str]] = None, ladder: Rungs = LADDER) -> int:
     parser = argparse.ArgumentParser(description="Carries out effects, on a lease.")
     parser.add_argument("--lease", type=float, default=5.0, help="seconds (default: 5)")
     parser.add_argument("--in-pod", action="store_true", help="the reaper outlives the container")
@@ -53,17 +57,17 @@ def main(arguments: Optional[List[str]] = None) -> int:
     child = os.fork()
     if child == 0:
         ours.close()
-        serve(theirs, options.lease)
+        serve(theirs, options.lease, ladder)
     theirs.close()
     if options.in_pod:
         move_out()
-    return reap(ours, child)
+    return reap(ours, child, ladder)
 
 
-def reap(line: socket.socket, agent: int) -> int:
+def reap(line: socket.socket, agent: int, ladder: Rungs) -> int:
     """Be the reaper: watch, take back, say so."""
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # stdin is the agent's alone
-    reaper = Reaper(Ladder(LADDER), line, agent)
+    reaper = Reaper(Ladder(ladder), line, agent)
     reaper.watch()
     entrusted = reaper.entrusted
     left = reaper.take_back()
@@ -72,12 +76,12 @@ def reap(line: socket.socket, agent: int) -> int:
     return _LEFT_BEHIND if left else 0
 
 
-def serve(line: socket.socket, lease_s: float) -> None:
+def serve(line: socket.socket, lease_s: float, ladder: Rungs) -> None:
     """Be the agent until stdin ends; never returns."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     status = 1
     try:
-        service = Service(Ladder(LADDER), Trustee(line), lease_s)
+        service = Service(Ladder(ladder), Trustee(line), lease_s)
         answers(service, os.getppid())
         status = _LEFT_BEHIND if service.close("its client has gone") else 0
     finally:

@@ -226,7 +226,10 @@ class Cluster:
 @dataclass(frozen=True)
 class Service:
     """One service of a system. Exactly one of `run`, `attach_*`, `upstream`, `workload` (like
-    `deploy/web`) or `external` (host:port) is set."""
+    `deploy/web`) or `external` (host:port) is set, or `url` alone.
+
+    What runs behind a Toxiproxy has `upstream` (where it is), `proxy` (where callers find it),
+    `toxiproxy` (the server's URL) and `probe` (what it answers at once, and always alike)."""
 
     name: str
     run: str = ""
@@ -242,6 +245,8 @@ class Service:
     url: str = ""
     upstream: str = ""
     proxy: str = ""
+    toxiproxy: str = ""
+    probe: str = ""
     workload: str = ""
     external: str = ""
     line: int = 0

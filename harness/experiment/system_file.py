@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from harness.units import Duration
 
 _ADDRESS = re.compile(r"[^\s:/]+:\d{1,5}")
 _REFERENCE = re.compile(r"\$\(([^()]*)\)")
+_PORTS = range(1, 65536)
+_BEHIND = ("upstream", "proxy", "toxiproxy", "probe")
 _OWN = ("host", "port", "name", "zone", "data")
 _MAX_SERVICES = 100
 
@@ -102,15 +105,18 @@ def _service(entry: Entry, problems: Problems, cluster: Cluster | None) -> Servi
         env=fields.pairs("env"),
         attach_pid=attach.integer("pid", 0, highest=2**22) if attach else 0,
         attach_port=attach.integer("port", 0, highest=65535) if attach else 0,
-        url=_url(fields),
+        url=_url(fields, "url"),
         upstream=_address(fields, "upstream"),
         proxy=_address(fields, "proxy"),
+        toxiproxy=_url(fields, "toxiproxy"),
+        probe=fields.text("probe"),
         workload=_workload(fields),
         external=_address(fields, "external"),
         line=entry.key.place.line,
     )
     _check_form(entry, fields, service, attach, problems)
     _check_place(entry, service, cluster, problems)
+    _check_proxied(entry, fields, service, problems)
     return service
 
 
@@ -166,20 +172,25 @@ def _restart(fields: Fields) -> Duration | None:
     return Fields(node, system_shapes.RESTART, fields.problems).duration("after")
 
 
-def _url(fields: Fields) -> str:
-    url, node = fields.text("url"), fields.node_of("url")
-    if node and url and not re.fullmatch(r"https?://[^\s/]+(/\S*)?", url):
-        said = f"url is like http://127.0.0.1:8080, not {url!r}"
+def _url(fields: Fields, key: str) -> str:
+    url, node = fields.text(key), fields.node_of(key)
+    if node and url and not re.fullmatch(r"https?://[^\s/@]+(/\S*)?", url):
+        example = next(k.example for k in fields.shape.keys if k.name == key)
+        said = f"{key} is like {example}, not {url!r}"
         fields.problems.add(node.place, codes.CHOICE, said)
     return url
 
 
 def _address(fields: Fields, key: str) -> str:
     address, node = fields.text(key), fields.node_of(key)
-    if node and address and not _ADDRESS.fullmatch(address):
+    if node and address and not (_ADDRESS.fullmatch(address) and _port(address) in _PORTS):
         said = f"{key} is like 127.0.0.1:6379, not {address!r}"
         fields.problems.add(node.place, codes.CHOICE, said)
     return address
+
+
+def _port(address: str) -> int:
+    return int(address.rpartition(":")[2])
 
 
 def _check_form(
@@ -196,6 +207,24 @@ def _check_form(
         problems.add(entry.key.place, codes.FORM, said, hint)
     if attach and bool(service.attach_pid) == bool(service.attach_port):
         problems.add(attach.node.place, codes.FORM, "attach takes either port or pid")
+
+
+def _check_proxied(entry: Entry, fields: Fields, service: Service, problems: Problems) -> None:
+    """The four go together: none of them means anything alone."""
+    given = [key for key in _BEHIND if fields.has(key)]
+    missing = [key for key in _BEHIND if key not in given]
+    if given and missing:
+        said = f"{service.name} has {' and '.join(given)}, and no {' and no '.join(missing)}"
+        examples = (k for k in fields.shape.keys if k.name in missing)
+        hint = "for example " + ", ".join(f"{k.name}: {_quoted(k.example)}" for k in examples)
+        problems.add(entry.key.place, codes.FORM, said, hint)
+    elif given and service.upstream and service.upstream == service.proxy:
+        said = f"{service.name}: upstream and proxy are the same, so nothing is between them"
+        problems.add(entry.key.place, codes.FORM, said)
+
+
+def _quoted(example: object) -> str:
+    return json.dumps(example)
 
 
 def _check_together(

@@ -116,14 +116,13 @@ def _not_a_process(system: System, where: Where, needs: str) -> Misplaced | None
 
 
 def _off_edge(system: System, where: Where, entry: str) -> Misplaced | None:
-    if system.attached:
-        key = "target" if where.target else "from"
-        said = "the system is attached: its connections cannot be led through our proxy yet"
-        return Misplaced(key, codes.NOT_TAKEN, said)
     callee = where.to or where.target
     key = "to" if where.to else "target"
     called = services_at(system, callee)
-    if called and not any(s.port or s.external or s.workload for s in called):
+    if system.attached and called and not all(service.toxiproxy for service in called):
+        said = f"the system is attached, and {callee} is not behind a Toxiproxy"
+        return Misplaced(key, codes.NOT_TAKEN, said, "it takes upstream, proxy, toxiproxy, probe")
+    if called and not any(s.port or s.upstream or s.external or s.workload for s in called):
         return Misplaced(key, codes.NOT_TAKEN, f"{callee} has no port to be called at")
     callers = _callers(system, called, entry)
     if not callers:
@@ -132,6 +131,10 @@ def _off_edge(system: System, where: Where, entry: str) -> Misplaced | None:
     if where.origin and not callers & _names(system, where.origin):
         said = f"{where.origin} does not call {callee}"
         return Misplaced(key, codes.NOT_TAKEN, said, _edges(system))
+    others = callers - _names(system, where.origin)
+    if system.attached and where.origin and others:
+        said = f"the proxy of {callee} cannot tell {where.origin} from {', '.join(sorted(others))}"
+        return Misplaced("from", codes.NOT_TAKEN, said, f"all callers: target: {callee}")
     return None
 
 

@@ -29,13 +29,13 @@ from harness.agent.effects import (
 )
 from harness.mechanisms import nft
 from harness.mechanisms.namespaces import inside, new_netns
+from harness.mechanisms.probe_questions import look_for
+from harness.mechanisms.probe_transfers import Line
 from harness.mechanisms.proxy_process import ProxyError, ProxyProcess
-from harness.mechanisms.proxy_witness import Witness, dial_redirected
-from harness.mechanisms.toxics import DOWN, toxic_of
+from harness.mechanisms.proxy_witness import ECHOED, Witness, dial_redirected
+from harness.mechanisms.toxics import toxic_of
 
 _GONE_S = 3.0
-_LONGEST_S = 60.0
-_BREAKING = (DOWN, "timeout", "reset_peer")
 
 
 @dataclass
@@ -83,8 +83,7 @@ class Proxy:
         if running is None:
             return _plainly(edge, for_s)
         toxics = tuple(e.effect for e in running.toxics if isinstance(e.effect, Toxic))
-        share = effect.share if isinstance(effect, Toxic) else 1.0
-        return running.witness.look(for_s, for_s + waits_s(toxics), is_calm(toxics), share)
+        return running.witness.look(look_for(effect, toxics, for_s))
 
     def exercised(self, edge: Edge, effect_id: str) -> Exercised:
         """Connections of the application that met a toxic; for `Intercept`, those it ended."""
@@ -117,8 +116,8 @@ class Proxy:
         def reached(port: int) -> bool:
             return bool(process.ask(reached=port)["reached"])
 
-        dial = partial(dial_redirected, edge)
-        running = _Running(process, Witness(dial, len(edge.upstreams), reached))
+        line = Line(ECHOED, len(edge.upstreams), partial(dial_redirected, edge))
+        running = _Running(process, Witness(line, reached))
         running.counts.update(self._ended.pop(edge, {}))
         for effect in effects:
             if isinstance(effect.effect, Intercept):
@@ -172,22 +171,6 @@ def _redirected(edge: Edge) -> bool:
         return table(edge) in inside(edge.netns, nft.tables)
     except FileNotFoundError:
         return False  # the caller's namespace is gone, and everything in it
-
-
-def is_calm(toxics: Tuple[Toxic, ...]) -> bool:
-    """None of them breaks connections."""
-    return not any(toxic.kind in _BREAKING for toxic in toxics)
-
-
-def waits_s(toxics: Tuple[Toxic, ...]) -> float:
-    """How much later an answer may come, and still be one."""
-    waits = sum(
-        curve.peak / 1000
-        for toxic in toxics
-        for name, curve in toxic.numbers
-        if name in ("latency", "jitter", "timeout")
-    )
-    return min(_LONGEST_S, 1.2 * waits)
 
 
 def _plainly(edge: Edge, for_s: float) -> EdgeSeen:

@@ -13,11 +13,23 @@ import json
 import resource
 import socket
 import time
-from typing import Any, Callable, ClassVar, Coroutine, Dict, List, Sequence, Set, Tuple, cast
+from typing import (
+    Any,
+    Callable,
+    ClassVar,
+    Coroutine,
+    Dict,
+    List,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+    cast,
+)
 
 from harness.agent.effects import PROBE_PORTS, InForce, decode
 from harness.mechanisms.proxy_link import Link, finish, put
-from harness.mechanisms.toxics import DOWN, toxic_of
+from harness.mechanisms.toxics import DOWN, rhythm_of, toxic_of
 from harness.mechanisms.toxics.toxic import CLOSE, RESET
 
 BACKLOG = 512
@@ -27,6 +39,7 @@ _CONNECT_S = 10.0
 _SETTLE_S = 1.0
 _IN_USE_S = 1.0  # a connection that moved data so lately was in use when it was cut
 _REACH_S = 0.5
+_FOLLOW_S = 0.01
 
 
 def many_descriptors() -> None:
@@ -84,6 +97,7 @@ class Carrier:
         self._refused: Dict[str, int] = {}
         self._down_since: Dict[str, int] = {}
         self._accepting: List[asyncio.Future[None]] = []
+        self._next: Optional[asyncio.TimerHandle] = None
         self._listen()
 
     # ------------------------------------------------------------ what a subclass knows
@@ -113,17 +127,16 @@ class Carrier:
 
     def _make(self, effects: List[InForce]) -> None:
         """These toxics, in this order, and no others."""
-        kinds = {effect.id: toxic_of(effect).kind for effect in effects}  # refuse before doing
-        for id in [id for id in self._in_force if id not in kinds]:
+        wanted = {effect.id: toxic_of(effect) for effect in effects}  # refuse before doing
+        for id in [id for id in self._in_force if id not in wanted]:
             self._take(id)
         for effect in effects:
             if effect.id not in self._in_force:
                 self._in_force[effect.id] = effect
                 self._met.setdefault(effect.id, set())
-                if kinds[effect.id] == DOWN:
-                    self._go_down(effect.id)
                 for link in self._links:
                     self._put(link, effect)
+        self._follow()
 
     def _put(self, link: Link, effect: InForce) -> None:
         if toxic_of(effect).kind != DOWN:
@@ -132,12 +145,32 @@ class Carrier:
     def _take(self, id: str) -> None:
         del self._in_force[id]
         if id in self._down_since:
-            self._refused[id] = self._count_refused(id)
-            del self._down_since[id]
-            if not self._down_since:
-                self._listen()
+            self._come_up(id)
         for link in self._links:
             link.take(id)
+
+    def _follow(self) -> None:
+        """Down or not, as it is to be now; looked at again while that changes with time."""
+        self._stop_following()
+        rhythms = {e.id: rhythm_of(e) for e in self._in_force.values()}
+        for id, rhythm in rhythms.items():
+            down = rhythm is not None and rhythm.at(time.monotonic() - self._in_force[id].since) > 0
+            if down and id not in self._down_since:
+                self._go_down(id)
+            elif not down and id in self._down_since:
+                self._come_up(id)
+        if any(rhythm is not None and not rhythm.is_constant for rhythm in rhythms.values()):
+            self._next = asyncio.get_running_loop().call_later(_FOLLOW_S, self._follow)
+
+    def _stop_following(self) -> None:
+        if self._next is not None:
+            self._next.cancel()
+
+    def _come_up(self, id: str) -> None:
+        self._refused[id] = self._count_refused(id)
+        del self._down_since[id]
+        if not self._down_since:
+            self._listen()
 
     def _go_down(self, id: str) -> None:
         """Nothing listens: the kernel refuses newcomers; those that are open are closed. A
@@ -245,6 +278,7 @@ class Carrier:
 
     async def close(self) -> None:
         """End every connection in order."""
+        self._stop_following()
         self._stop_accepting()
         for link in self._links:
             link.end(CLOSE)

@@ -17,117 +17,43 @@ import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Callable, List, Optional, Sequence, Tuple
+from typing import Callable, List, Sequence, Tuple
 
-from harness.agent.effects import PROBE_PORTS, Edge, EdgeSeen
+from harness.agent.effects import PROBE_PORTS, Edge, EdgeSeen, Transfer
 from harness.agent.protocol import Failed
 from harness.mechanisms.namespaces import inside
+from harness.mechanisms.probe_transfers import Line, Probe, Question, Speech
 
-_PINGS = 5  # in each look
-#: Short connections a second; shares need more to be told apart.
-_MORE, _MORE_OF_SHARES = 8, 20
+#: Short connections a second; shares and rhythms need more to be told.
+_MORE, _MANY = 8, 20
 _MOST = 24  # connections at a time
 _EARLY, _SHORTEST_S = 0.8, 0.05  # the last of them are to be answered within the look, too
-_NONCE = struct.Struct("!8sQ")
-_MAGIC = b"hxprobe\n"
 
-#: A connection to that one of an edge's addresses, within so many seconds. Raises OSError.
-Dial = Callable[[int, float], socket.socket]
+
+#: What a proxy of ours sends back to probes.
+ECHOED = Speech(b"hxprobe\n" * 2, 16, echoed=True)
 
 
 @dataclass(frozen=True)
-class Answer:
-    outcome: str
-    round_trip: float = 0.0
+class Look:
+    """How to look: for `for_s` seconds, and at most `patience_s` for an answer. `long` is asked of
+    one new connection and of the open one, `short` of the short ones. `calm`: nothing in force
+    breaks connections, so that a broken one may be replaced. `many` short ones, or a few."""
 
-
-class Probe:
-    """One connection. After an outcome that is not ok or timeout it is over, and says so again."""
-
-    def __init__(self, dial: Dial, which: int, within_s: float) -> None:
-        self._sent = 0
-        self._socket: Optional[socket.socket] = None
-        self.over = ""
-        begun = time.monotonic()
-        try:
-            self._socket = dial(which, within_s)
-        except OSError as error:
-            self.over = _outcome(error)
-        self.connect_s = time.monotonic() - begun
-
-    @property
-    def port(self) -> int:
-        return int(self._socket.getsockname()[1]) if self._socket else 0
-
-    def close(self) -> None:
-        if self._socket:
-            self._socket.close()
-
-    def died(self) -> bool:
-        """Whether it is over, or has ended since we looked last."""
-        if self.over or self._socket is None:
-            return True
-        try:
-            self._socket.settimeout(0)
-            return self._socket.recv(1, socket.MSG_PEEK) == b""
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
-
-    def pings(self, for_s: float, patience_s: float) -> Answer:
-        """The median round trip of a few over that time; ends with the first that fails."""
-        begun = time.monotonic()
-        trips: List[float] = []
-        for beat in range(_PINGS):
-            ahead_s = begun + beat * for_s / _PINGS - time.monotonic()
-            if ahead_s < -for_s / _PINGS:
-                continue  # the one before took this one's time
-            time.sleep(max(0.0, ahead_s))
-            one = self.ping(patience_s)
-            if one.outcome != "ok":
-                return one
-            trips.append(one.round_trip)
-        return Answer("ok", sorted(trips)[len(trips) // 2])
-
-    def ping(self, patience_s: float) -> Answer:
-        if self.over or self._socket is None:
-            return Answer(self.over)
-        self._sent += 1
-        begun = time.monotonic()
-        try:
-            self._socket.settimeout(patience_s)
-            self._socket.sendall(_NONCE.pack(_MAGIC, self._sent))
-            outcome = self._hear(self._socket, begun + patience_s)
-        except OSError as error:
-            outcome = _outcome(error)
-        if outcome not in ("ok", "timeout"):
-            self.over = outcome
-        return Answer(outcome, time.monotonic() - begun)
-
-    def _hear(self, heard: socket.socket, until: float) -> str:
-        """Read up to our last question; earlier ones may come back late."""
-        number = 0
-        while number != self._sent:
-            data = b""
-            while len(data) < _NONCE.size:
-                heard.settimeout(max(0.001, until - time.monotonic()))
-                more = heard.recv(_NONCE.size - len(data))
-                if not more:
-                    return "closed"
-                data += more
-            magic, number = _NONCE.unpack(data)
-            if magic != _MAGIC:
-                return "bypassed"
-        return "ok"
+    for_s: float
+    patience_s: float
+    calm: bool = True
+    many: bool = False
+    long: Question = Question()
+    short: Question = Question(bytes=1)
 
 
 class Witness:
-    """The probes of one edge, which has so many addresses; one look at a time. `reached` says
-    whether what came from a port has come to the proxy."""
+    """The probes of one edge; one look at a time. `came_through`: whether the connection from that
+    port of ours reached the proxy."""
 
-    def __init__(self, dial: Dial, ways: int, reached: Callable[[int], bool]) -> None:
-        self._dial, self._ways, self._reached = dial, ways, reached
+    def __init__(self, line: Line, came_through: Callable[[int], bool]) -> None:
+        self._line, self._came_through = line, came_through
         self._turn = threading.Lock()
         self._turns = itertools.count()
         self._retry = False
@@ -137,67 +63,70 @@ class Witness:
         """The toxics have changed: an old connection that had ended before may be opened again."""
         self._retry = bool(self._old.over)
 
-    def look(self, for_s: float, patience_s: float, calm: bool, share: float = 1.0) -> EdgeSeen:
-        """`calm`: nothing in force breaks connections, so that a broken one may be replaced.
-        `share`: of the connections, what is looked for."""
+    def look(self, how: Look) -> EdgeSeen:
         with self._turn:
-            if self._retry or (calm and self._old.died()):
-                self._reopen()
+            self._renew(how.calm)
             begin = time.monotonic()
-            pace = 1.0 / (_MORE if share >= 1 else _MORE_OF_SHARES)
             with ThreadPoolExecutor(_MOST) as pool:
-                new = pool.submit(self._new, patience_s, lambda one: one.pings(for_s, patience_s))
-                kept = pool.submit(self._old.pings, for_s, patience_s)
-                more = self._spread(pool, pace, begin + _EARLY * for_s, begin + patience_s)
+                asked = (how.long, how.for_s, how.patience_s)
+                new = pool.submit(self._new, how.patience_s, lambda one: one.answers(*asked))
+                kept = pool.submit(self._old.answers, *asked)
+                more = self._spread(pool, how, begin)
                 first, old = new.result(), kept.result()
-                answers = tuple((a.result().outcome, a.result().round_trip) for a in more)
+                all_new = (first, *(one.result() for one in more))
+            end = time.monotonic()
+            self._renew(how.calm)  # one that was ended for this look
             return EdgeSeen(
-                begin, time.monotonic(), first.outcome, first.round_trip,
-                old.outcome, old.round_trip, answers,
+                begin, end, first.outcome, first.round_trip + first.took,
+                old.outcome, old.round_trip + old.took,
+                tuple((one.outcome, one.round_trip + one.took) for one in all_new[1:]),
+                all_new, old,
             )  # fmt: skip
 
     def close(self) -> None:
         self._old.close()
 
-    def _reopen(self) -> None:
+    def _renew(self, calm: bool) -> None:
+        if not (self._retry or (calm and self._old.died())):
+            return
         self._retry = False
         fresh = self._open(0, 1.0)
         if fresh.over in ("", "bypassed"):
             self._old.close()
             self._old = fresh
 
-    def _spread(
-        self, pool: ThreadPoolExecutor, pace: float, until: float, answers_until: float
-    ) -> List[Future[Answer]]:
-        """Short connections until then; no more of them once one was found to be bypassed."""
-        begun: List[Future[Answer]] = []
+    def _spread(self, pool: ThreadPoolExecutor, how: Look, begun: float) -> List[Future[Transfer]]:
+        """Short connections; no more of them once one was found to be bypassed."""
+        pace = 1.0 / (_MANY if how.many else _MORE)
+        until, answers_until = begun + _EARLY * how.for_s, begun + how.patience_s
+        found: List[Future[Transfer]] = []
 
-        def once(one: Probe) -> Answer:
-            return one.ping(max(_SHORTEST_S, answers_until - time.monotonic()))
+        def once(one: Probe) -> Transfer:
+            left = max(_SHORTEST_S, answers_until - time.monotonic())
+            return one.answers(how.short, left, left)
 
         while time.monotonic() + pace < until:
-            if any(one.done() and one.result().outcome == "bypassed" for one in begun):
+            if any(one.done() and one.result().outcome == "bypassed" for one in found):
                 break
-            begun.append(pool.submit(self._new, answers_until - time.monotonic(), once))
+            found.append(pool.submit(self._new, answers_until - time.monotonic(), once))
             time.sleep(pace)
-        return begun
+        return found
 
-    def _new(self, patience_s: float, ask: Callable[[Probe], Answer]) -> Answer:
+    def _new(self, patience_s: float, ask: Callable[[Probe], Transfer]) -> Transfer:
         """Each to the next address: a redirect that misses one of them shows."""
-        which = next(self._turns) % self._ways
-        with contextlib.closing(self._open(which, patience_s)) as probe:
+        with contextlib.closing(self._open(next(self._turns), patience_s)) as probe:
             return ask(probe)
 
     def _open(self, which: int, within_s: float) -> Probe:
         """A real server shall not get our bytes: a probe that does not come through is over."""
-        probe = Probe(self._dial, which, within_s)
-        if not probe.over and not self._came_through(probe.port):
+        probe = Probe(self._line, which, within_s)
+        if not probe.over and not self._reached(probe.port):
             probe.over = "bypassed"
         return probe
 
-    def _came_through(self, port: int) -> bool:
+    def _reached(self, port: int) -> bool:
         try:
-            return self._reached(port)
+            return self._came_through(port)
         except Failed:
             return False
 
@@ -232,13 +161,3 @@ def connect(goal: Tuple[str, int], ports: Sequence[int], within_s: float) -> soc
             raise
         return probe
     raise OSError("all probe ports are in use")
-
-
-def _outcome(error: OSError) -> str:
-    if isinstance(error, socket.timeout):
-        return "timeout"
-    if isinstance(error, ConnectionRefusedError):
-        return "refused"
-    if isinstance(error, ConnectionError):
-        return "reset"
-    return "timeout"

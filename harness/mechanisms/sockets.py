@@ -6,12 +6,13 @@ shows its IPv4 clients as mapped addresses, which are written here as plain IPv4
 
 from __future__ import annotations
 
+import math
 import socket
 import struct
 from dataclasses import dataclass
 from typing import Tuple
 
-from harness.mechanisms.messages import ACK, DUMP, Channel
+from harness.mechanisms.messages import ACK, DUMP, Channel, attributes
 
 ESTABLISHED, SYN_SENT, SYN_RECEIVED, CLOSE_WAIT, LISTEN = 1, 2, 3, 8, 10
 
@@ -24,7 +25,8 @@ _MAPPED = b"\0" * 10 + b"\xff\xff"
 @dataclass(frozen=True)
 class Connection:
     """`unread` bytes have arrived that the process has not read yet. `identity` is the kernel's own
-    name of the socket: it cannot mean another one later."""
+    name of the socket: it cannot mean another one later. `idle_s`: since data came or went, where
+    that was asked for and is known."""
 
     local: str
     local_port: int
@@ -34,19 +36,27 @@ class Connection:
     unread: int
     family: int
     identity: bytes
+    idle_s: float = math.inf
 
 
 OPEN = (ESTABLISHED, SYN_SENT, SYN_RECEIVED, CLOSE_WAIT)
+#: Whatever is left of a connection for a while after it has ended counts as well.
+EVER = tuple(state for state in range(1, 12) if state not in (SYN_SENT, LISTEN))
+
+_INFO, _HEAD = 2, 72  # an attribute behind the fixed part: struct tcp_info
+_LAST_SENT, _LAST_RECEIVED = 44, 52  # milliseconds ago
 
 
-def connections(states: Tuple[int, ...] = OPEN) -> Tuple[Connection, ...]:
-    """Those of the thread's network namespace in these states."""
+def connections(states: Tuple[int, ...] = OPEN, *, idle: bool = False) -> Tuple[Connection, ...]:
+    """Those of the thread's network namespace in these states; `idle`: and how long they are."""
     channel = Channel(_SOCK_DIAG)
     try:
         return tuple(
             _connection(body)
             for family in (socket.AF_INET, socket.AF_INET6)
-            for body in channel.ask(_BY_FAMILY, DUMP, _request(family, states), "list sockets")
+            for body in channel.ask(
+                _BY_FAMILY, DUMP, _request(family, states, idle), "list sockets"
+            )
         )
     finally:
         channel.close()
@@ -65,9 +75,18 @@ def destroy(connection: Connection) -> bool:
     return True
 
 
-def _request(family: int, states: Tuple[int, ...]) -> bytes:
+def _request(family: int, states: Tuple[int, ...], idle: bool) -> bytes:
     wanted = sum(1 << state for state in states)
-    return struct.pack(_REQUEST, family, socket.IPPROTO_TCP, 0, 0, wanted) + bytes(48)
+    more = 1 << (_INFO - 1) if idle else 0
+    return struct.pack(_REQUEST, family, socket.IPPROTO_TCP, more, 0, wanted) + bytes(48)
+
+
+def _idle_s(body: bytes) -> float:
+    info = dict(attributes(body[_HEAD:])).get(_INFO, b"")
+    if len(info) < _LAST_RECEIVED + 4:
+        return math.inf
+    times = (int(struct.unpack_from("=I", info, at)[0]) for at in (_LAST_SENT, _LAST_RECEIVED))
+    return min(times) / 1000
 
 
 def _connection(body: bytes) -> Connection:
@@ -75,7 +94,10 @@ def _connection(body: bytes) -> Connection:
     ports = struct.unpack_from(">HH", body, 4)
     local, remote = (_address(family, body[at : at + 16]) for at in (8, 24))
     unread = 0 if state == LISTEN else struct.unpack_from("=I", body, 56)[0]
-    return Connection(local, ports[0], remote, ports[1], state, unread, family, body[4:52])
+    identity = body[4:52]
+    return Connection(
+        local, ports[0], remote, ports[1], state, unread, family, identity, _idle_s(body)
+    )
 
 
 def _address(family: int, packed: bytes) -> str:

@@ -29,9 +29,10 @@ from harness.agent.effects import (
 )
 from harness.agent.protocol import TargetGone
 from harness.mechanisms.place import PLACE, path_of
-from harness.mechanisms.proxy import is_calm, waits_s
+from harness.mechanisms.probe_questions import look_for
+from harness.mechanisms.probe_transfers import Line
 from harness.mechanisms.proxy_process import ProxyError
-from harness.mechanisms.proxy_witness import Witness, connect
+from harness.mechanisms.proxy_witness import ECHOED, Witness, connect
 from harness.mechanisms.toxics import toxic_of
 
 _ANSWER_S = 5.0
@@ -66,10 +67,8 @@ class StandingProxy:
             self._toxics[edge] = wanted
 
     def measure(self, edge: ProxiedEdge, effect: Optional[Effect], for_s: float) -> EdgeSeen:
-        share = effect.share if isinstance(effect, Toxic) else 1.0
         toxics = self._toxics.get(edge, ())
-        patience_s = for_s + waits_s(toxics)
-        return self._witness(edge).look(for_s, patience_s, is_calm(toxics), share)
+        return self._witness(edge).look(look_for(effect, toxics, for_s))
 
     def exercised(self, edge: ProxiedEdge, effect_id: str) -> Exercised:
         """Connections of the application that met the toxic. Caveat: of `down` only those that it
@@ -80,8 +79,8 @@ class StandingProxy:
         with self._turn:
             if edge not in self._witnesses:
                 ports = _ask(edge)["ports"]
-                dial = partial(_dial, ports)
-                self._witnesses[edge] = Witness(dial, len(ports), partial(_reached, edge))
+                line = Line(ECHOED, len(ports), partial(_dial, ports))
+                self._witnesses[edge] = Witness(line, partial(_reached, edge))
             return self._witnesses[edge]
 
 

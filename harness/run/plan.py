@@ -13,7 +13,15 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
-from harness.agent.effects import Edge, Intercept, LinkProfile, Node, Resource, Workload
+from harness.agent.effects import (
+    Edge,
+    Intercept,
+    LinkProfile,
+    Node,
+    Resource,
+    ToxiproxyEdge,
+    Workload,
+)
 from harness.errors import Refused
 from harness.experiment.model import Closed, Experiment, Intervention, Load
 from harness.experiment.prober import probed, prober
@@ -104,6 +112,9 @@ def _place(
             hint=substrate.caveat(experiment.system) or f"harness explain {intervention.kind}",
         )  # fmt: skip
     effects = [_effect(intervention, fault, r, to, topology) for r in resources]
+    for effect in effects:
+        if why := substrate.cannot(effect.resource, effect.does):
+            raise Refused(f"{intervention.kind} on {effect.target}: {why}", where=place)
     return [replace(e, mechanism=substrate.mechanism(e.resource)) for e in effects]
 
 
@@ -186,7 +197,9 @@ def _name_of(to: tuple[Replica, ...]) -> str:
 
 def _prepares(effects: Iterable[PlannedEffect]) -> tuple[PlannedEffect, ...]:
     """The redirect into the proxy is itself an intervention: made before the baseline."""
-    edges = {e.resource: e.mechanism for e in effects if isinstance(e.resource, Edge)}
+    edges = {
+        e.resource: e.mechanism for e in effects if isinstance(e.resource, (Edge, ToxiproxyEdge))
+    }
     return tuple(
         PlannedEffect(
             id=f"intercept/{edge.target}", intervention="prepare", kind="intercept",
@@ -251,13 +264,13 @@ def _check_endpoints(experiment: Experiment, touched: list[Replica], topology: T
 
 
 def _touched(effect: PlannedEffect, topology: Topology) -> tuple[Replica, ...]:
-    """The replica that the effect sits at, or all of its workload or node; for an edge of the load,
-    none of the system."""
-    host = effect.resource.target.split("->")[0].rpartition("/")[2]
+    """The replicas that the effect sits at, or all of its workload or node; for an edge of the
+    load, none of the system."""
+    hosts = effect.resource.target.split("->")[0].rpartition("/")[2].split("+")
     if isinstance(effect.resource, Workload):
         return topology.named(effect.resource.service)
     by = "node" if isinstance(effect.resource, Node) else "name"
-    return tuple(r for r in topology.replicas if getattr(r, by) == host)
+    return tuple(r for r in topology.replicas if getattr(r, by) in hosts)
 
 
 # ---------------------------------------------------------------- load

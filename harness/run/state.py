@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psutil
 
-from harness.agent.effects import Processes, Resource
+from harness.agent.effects import Processes, Resource, ToxiproxyEdge
 from harness.errors import Refused
 from harness.mechanisms.pods import MARK
 from harness.substrates.attached.identity import start_of
@@ -124,6 +124,8 @@ def key(resource: Resource, world: str) -> str:
         return f"process {resource.pid} (started {resource.start})"
     if (netns := getattr(resource, "netns", "")).startswith(MARK):
         return f"{type(resource).__name__.lower()} of {resource.target} ({netns})"
+    if isinstance(resource, ToxiproxyEdge):
+        return f"proxy {resource.listen} of {resource.server}"
     return f"{world} {type(resource).__name__.lower()} {resource.target}"
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from harness.agent.effects import Resource
+from harness.agent.effects import Act, Effect, Resource, ToxiproxyEdge
 from harness.capabilities import Hands
 from harness.experiment.labels import holds, parsed
 from harness.experiment.model import System
@@ -21,7 +21,7 @@ class Replica:
 
     `pid` names an attached process; those that we start change theirs. On a cluster `node` is its
     machine, `workload` what keeps it (`deployment/web`), `created` when it was made.
-    It is one `of` so many."""
+    It is one `of` so many. `behind` says by which Toxiproxy its callers reach it."""
 
     name: str
     service: str
@@ -35,6 +35,7 @@ class Replica:
     created: str = ""
     labels: tuple[tuple[str, str], ...] = ()
     ready: bool = True
+    behind: ToxiproxyEdge | None = None
 
 
 @dataclass(frozen=True)
@@ -189,6 +190,10 @@ class Substrate(Protocol):
     ) -> tuple[Resource, ...]:
         """The resources of these targets that offer the capability, in their order; `to` narrows
         an edge. Empty when they do not offer it."""
+        ...
+
+    def cannot(self, resource: Resource, does: Effect | Act) -> str:
+        """Why this cannot be done there (with the cure), or nothing."""
         ...
 
     def mechanism(self, resource: Resource) -> str:

@@ -33,7 +33,8 @@ SYSTEMS = [
 #: Wrong only in what a schema cannot know: names, units, text, what a target can take.
 BEYOND_A_SCHEMA = (
     "text-", "yaml-", "variable-", "name-", "quantity-", "objective-", "abort-", "system-",
-    "fault-on-attached", "fault-undeclared-edge", "fault-edge-without-port", "fault-pick",
+    "fault-on-attached", "fault-behind-toxiproxy", "fault-undeclared-edge",
+    "fault-edge-without-port", "fault-pick",
     "fault-kill-the-client", "fault-process-between", "fault-target-and-from", "fault-share",
     "fault-from-without-to", "include-wrong-", "shape-no-load", "shape-nothing-to-do",
     "load-journeys",

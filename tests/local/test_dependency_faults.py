@@ -9,9 +9,14 @@ from small_world import SmallWorld, in_world
 
 from harness.agent.effects import Curve, Edge, InForce, Intercept, Snapshot, Toxic
 from harness.faults.dependency._edge import EdgeFault
+from harness.faults.dependency.bandwidth import Bandwidth
 from harness.faults.dependency.down import Down
+from harness.faults.dependency.flapping import Flapping
 from harness.faults.dependency.latency import Latency
+from harness.faults.dependency.limit_data import LimitData
 from harness.faults.dependency.reset import Reset
+from harness.faults.dependency.slicer import Slicer
+from harness.faults.dependency.slow_close import SlowClose
 from harness.faults.dependency.timeout import Timeout
 from harness.faults.fault import Held, Look
 from harness.mechanisms.proxy import Proxy
@@ -27,7 +32,7 @@ def held_by(proxy: Proxy, edge: Edge, fault: EdgeFault, made: Toxic | None) -> H
     since = time.monotonic()
     effects = (ON,) if made is None else (ON, InForce("fault", made, since))
     proxy.make(edge, NOTHING, effects)
-    looks = tuple(Look(proxy.measure(edge, effect, 0.4)) for _ in range(2))
+    looks = tuple(Look(proxy.measure(edge, effect, 0.8)) for _ in range(2))
     return Held(edge, before, looks, since)
 
 
@@ -40,13 +45,18 @@ def test_each_fault_is_confirmed_when_made_and_only_then(world: SmallWorld) -> N
     proxy.make(edge, NOTHING, (ON,))
     ramp = Latency(delay={"ramp": "100ms..300ms", "over": "2s"})
     for fault in (Latency(delay="200ms", jitter="10ms"), ramp, Down(), Reset(), Timeout(),
-                  Timeout(after="200ms")):  # fmt: skip
+                  Timeout(after="200ms"), Bandwidth(rate="800kbit"), Bandwidth(rate="40mbit"),
+                  SlowClose(delay="300ms"), Slicer(size="64B", pause="5ms"),
+                  LimitData(limit="100B"), LimitData(limit="1MB"),
+                  Flapping(down="500ms", up="500ms")):  # fmt: skip
         held = held_by(proxy, edge, fault, fault.effect())
-        assert all(line.confirmed for line in fault.judge(held)), (fault, held)
+        lines = fault.judge(held)
+        assert all(line.confirmed for line in lines), (fault, lines, held)
         proxy.make(edge, NOTHING, (ON,))
         assert fault.gone(held, Look(proxy.measure(edge, fault.effect(), 0.3))) == ""
         undone = held_by(proxy, edge, fault, None)
-        assert not any(line.confirmed for line in fault.judge(undone)), (fault, undone)
+        up = "answered while up"  # as one that does not flap does, too
+        assert not any(w.confirmed for w in fault.judge(undone) if w.field != up), (fault, undone)
     half = Toxic("latency", numbers=(("latency", Curve.constant(100)),))
     weak = held_by(proxy, edge, Latency(delay="200ms"), half)
     assert not any(line.confirmed for line in Latency(delay="200ms").judge(weak))

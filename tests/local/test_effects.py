@@ -27,7 +27,7 @@ from harness.substrates.local.world import LocalWorld
 
 pytestmark = pytest.mark.skipif(bool(WHY_NOT), reason=f"no local world: {WHY_NOT}")
 
-PORT, BYTES = 8000, 500_000
+PORT, BYTES, SOME = 8000, 500_000, 100_000
 SYSTEM = f"""
 apiVersion: harness/v1
 kind: System
@@ -57,6 +57,16 @@ try:
     print("ok", time.monotonic() - begun, got)
 except Exception as error:
     print(type(getattr(error, "reason", error)).__name__, time.monotonic() - begun, 0)
+"""
+#: Until the server's end of the connection.
+UNTIL_END = """
+import socket, time
+begun = time.monotonic()
+asked = socket.create_connection(("server", 8000), 2)
+asked.settimeout(4)
+asked.sendall(b"GET /small HTTP/1.0\\r\\n\\r\\n")
+while asked.recv(1000): pass
+print("ok", time.monotonic() - begun)
 """
 #: Says how an idle connection ended, if it did.
 HOLD = """
@@ -146,6 +156,7 @@ def inside(tmp_path_factory) -> Iterator[Inside]:
     (directory / "system.yaml").write_text(SYSTEM)
     (directory / "small").write_text("ok")
     (directory / "big").write_bytes(os.urandom(BYTES))
+    (directory / "some").write_bytes(os.urandom(SOME))
     (directory / "experiment.yaml").write_text(
         EXPERIMENT.format(fault="process.kill", fields="target: server")
     )
@@ -214,6 +225,38 @@ def hangs(inside: Inside) -> None:
     assert took > 1.4
 
 
+def comes_slowly(inside: Inside) -> None:
+    outcome, took, got = inside.ask("some")
+    assert (outcome, got) == ("ok", SOME)
+    assert took > 0.8 * SOME * 8 / 800e3, "100 kB at 800 kbit/s take a second"
+
+
+def comes_in_pieces(inside: Inside) -> None:
+    outcome, took, got = inside.ask("some")
+    assert (outcome, got) == ("ok", SOME)
+    assert took > 0.8 * 0.01 * SOME / 2048, "at least 49 pieces, 10 ms each"
+
+
+def breaks_off(inside: Inside) -> None:
+    outcome, _, _ = inside.ask("some")
+    assert outcome == "IncompleteRead"
+
+
+def ends_later(inside: Inside) -> None:
+    """HTTP/1.0: an answer is over when the server closes."""
+    outcome, took = inside.python(UNTIL_END).split()
+    assert outcome == "ok"
+    assert 0.4 < float(took) < 2.5
+
+
+def comes_and_goes(inside: Inside) -> None:
+    outcomes = []
+    until = time.monotonic() + 5
+    while time.monotonic() < until and len(set(outcomes)) < 2:
+        outcomes.append(inside.ask()[0])
+    assert set(outcomes) == {"ok", "ConnectionRefusedError"}, outcomes
+
+
 EFFECTS: dict[str, list[tuple[str, Callable[[Inside], None]]]] = {
     "network.latency": [("delay: 80ms", is_late), ("delay: 40ms, direction: both", is_late)],
     "network.loss": [("loss: 40%", is_lost), ("loss: 40%, direction: back", is_lost)],
@@ -230,6 +273,11 @@ EFFECTS: dict[str, list[tuple[str, Callable[[Inside], None]]]] = {
     "dependency.down": [("", is_refused)],
     "dependency.reset": [("", is_reset)],
     "dependency.timeout": [("", hangs)],
+    "dependency.bandwidth": [("rate: 800kbit", comes_slowly)],
+    "dependency.slow_close": [("delay: 500ms", ends_later)],
+    "dependency.slicer": [("size: 2KiB, pause: 10ms", comes_in_pieces)],
+    "dependency.limit_data": [("limit: 50KB", breaks_off)],
+    "dependency.flapping": [("down: 500ms, up: 500ms", comes_and_goes)],
     "process.pause": [("", hangs)],
     "process.kill": [],
     "service.restart": [],

@@ -32,6 +32,7 @@ LESSONS = {
     "checkout-survives-slow-database": Lesson(Exit.PASS),
     "checkout-survives-a-lost-replica": Lesson(Exit.PASS),
     "checkout-survives-a-dead-cache": Lesson(Exit.PASS),
+    "checkout-survives-a-flapping-cache": Lesson(Exit.PASS),
     "checkout-survives-a-bad-network": Lesson(Exit.PASS),
     "checkout-survives-a-busy-evening": Lesson(Exit.PASS),
     "checkout-is-back-after-a-restart": Lesson(Exit.PASS),

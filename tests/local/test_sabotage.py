@@ -84,13 +84,21 @@ FAULTS: dict[str, Case] = {
     "dependency.down": dependency("", half=DOWN),
     "dependency.reset": dependency(""),
     "dependency.timeout": dependency(""),
+    "dependency.bandwidth": dependency(", rate: 800kbit"),
+    "dependency.slow_close": dependency(", delay: 300ms"),
+    "dependency.slicer": dependency(", size: 64B, pause: 5ms"),
+    "dependency.limit_data": dependency(", limit: 100B"),
+    "dependency.flapping": dependency(", down: 500ms, up: 500ms"),
 }
 
 #: Faults of one run, one after the other.
 GROUPS = {
     "packets": [name for name in FAULTS if name.startswith("network.")],
-    "others": [name for name in FAULTS if not name.startswith("network.")],
+    "transfers": [
+        f"dependency.{name}" for name in ("bandwidth", "slow_close", "slicer", "limit_data")
+    ],
 }
+GROUPS["others"] = [name for name in FAULTS if name not in {f for g in GROUPS.values() for f in g}]
 
 
 def group_of(fault: str) -> str:

@@ -179,12 +179,14 @@ def test_attached_systems(room: Path) -> None:
     (room / "system.yaml").write_text(
         "apiVersion: harness/v1\nkind: System\nmetadata: {name: here}\nspec:\n  services:\n"
         '    api: {attach: {port: 8080}, url: "http://127.0.0.1:8080", calls: [redis]}\n'
-        '    redis: {upstream: "127.0.0.1:6379", proxy: "127.0.0.1:26379"}\n'
+        '    redis: {upstream: "127.0.0.1:6379", proxy: "127.0.0.1:26379",\n'
+        '            toxiproxy: "http://127.0.0.1:8474", probe: "PING\\r\\n"}\n'
     )
     system = load_system(room / "system.yaml")
     api, redis = system.services
     assert (api.attach_port, api.url, system.attached) == (8080, "http://127.0.0.1:8080", True)
     assert (redis.upstream, redis.proxy) == ("127.0.0.1:6379", "127.0.0.1:26379")
+    assert (redis.toxiproxy, redis.probe) == ("http://127.0.0.1:8474", "PING\r\n")
 
 
 def test_all_problems_at_once_and_in_order(room: Path) -> None:

@@ -15,7 +15,7 @@ from harness.faults.fault import Condition, Held, Look
 from harness.faults.witness import wilson
 from harness.record.witness import Witnessed
 
-_BREAKING = ("down", "reset_peer", "timeout")
+_BREAKING = ("down", "reset_peer", "timeout", "limit_data")
 
 
 class EdgeFault(Condition):

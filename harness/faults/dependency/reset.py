@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from harness.agent.effects import Curve, Toxic
+from harness.agent.effects import Curve, Toxic, ToxiproxyEdge
 from harness.faults.dependency._edge import EdgeFault, Expected, judge_outcomes
 from harness.faults.fault import Held
 from harness.record.witness import Witnessed
@@ -30,7 +30,9 @@ class Reset(EdgeFault, kind="dependency.reset"):
 
     def judge(self, held: Held) -> tuple[Witnessed, ...]:
         broken = ("reset",)
-        return judge_outcomes(held, Expected(new=broken, open=broken), float(self.share))
+        # A Toxiproxy resets connections that began under the toxic, and closes the others.
+        before = (*broken, "closed") if isinstance(held.resource, ToxiproxyEdge) else broken
+        return judge_outcomes(held, Expected(new=broken, open=before), float(self.share))
 
     def says(self) -> str:
         late = f" {self.after} later" if self.after else ""

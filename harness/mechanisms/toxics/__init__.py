@@ -6,9 +6,9 @@ it acts on the proxy itself (`proxy_server`).
 
 from __future__ import annotations
 
-from typing import Dict, Type
+from typing import Dict, Optional, Type
 
-from harness.agent.effects import InForce, Toxic
+from harness.agent.effects import Curve, InForce, Toxic
 from harness.mechanisms.toxics.bandwidth import Bandwidth
 from harness.mechanisms.toxics.latency import Latency
 from harness.mechanisms.toxics.limit_data import LimitData
@@ -55,3 +55,11 @@ def toxic_of(effect: InForce) -> Toxic:
     if toxic.kind == DOWN and toxic.share < 1:
         raise ValueError("down is for all connections: a closed port refuses everybody")
     return toxic
+
+
+def rhythm_of(effect: InForce) -> Optional[Curve]:
+    """When a toxic that is `down` is so: more than 0. None for all other toxics."""
+    toxic = toxic_of(effect)
+    if toxic.kind != DOWN:
+        return None
+    return dict(toxic.numbers).get(DOWN, Curve.constant(1.0))

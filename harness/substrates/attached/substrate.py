@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import BinaryIO, cast
 from urllib.parse import urlsplit
 
-from harness.agent.effects import Processes, Resource
-from harness.capabilities import Hands, Signals
+from harness.agent.effects import Act, Effect, Processes, Resource, Toxic, ToxiproxyEdge
+from harness.capabilities import Edges, Hands, Signals
 from harness.experiment.model import Service, System
+from harness.substrates.attached import behind
 from harness.substrates.attached.identity import is_served, listening_on, start_of
 from harness.substrates.hands import AgentHands
 from harness.substrates.substrate import Child, Needs, Replica, Topology
@@ -30,13 +31,14 @@ class AttachedSubstrate:
     def refuse(self, system: System) -> str:
         if sys.platform != "linux":
             return f"attaching to processes needs Linux, and this is {sys.platform}"
-        return next(filter(None, map(_missing, system.services)), "")
+        here = next(filter(None, map(_missing, system.services)), "")
+        return here or behind.refuse(self.topology(system))
 
     def caveat(self, system: System) -> str:
         return ""
 
     def topology(self, system: System) -> Topology:
-        replicas = tuple(map(_replica, system.services))
+        replicas = tuple(_replica(service, system) for service in system.services)
         calls = tuple((service.name, to) for service in system.services for to in service.calls)
         return Topology(replicas, calls, Replica("client", "client", "", _HERE, 0))
 
@@ -46,10 +48,20 @@ class AttachedSubstrate:
         origins: tuple[Replica, ...],
         to: tuple[Replica, ...],
     ) -> tuple[Resource, ...]:
-        """Their processes as they are now."""
+        """Their processes as they are now; for edges, the proxy before each dependency."""
+        if capability is Edges:
+            return tuple(dict.fromkeys(replica.behind for replica in to if replica.behind))
         if capability is not Signals:
             return ()
         return tuple(found for origin in origins if (found := _processes(origin)))
+
+    def cannot(self, resource: Resource, does: Effect | Act) -> str:
+        """Each change of a toxic lets through what it holds back, so steps are all it can do."""
+        if isinstance(resource, ToxiproxyEdge) and isinstance(does, Toxic):
+            smooth = [name for name, c in does.numbers if c.smooth and not c.is_constant]
+            if smooth:
+                return f"a Toxiproxy cannot vary {smooth[0]} little by little; write step: [...]"
+        return ""
 
     def forbids(self, kind: str, replica: Replica) -> str:
         return ""
@@ -58,7 +70,7 @@ class AttachedSubstrate:
         return None
 
     def mechanism(self, resource: Resource) -> str:
-        return "signals"
+        return "toxiproxy" if isinstance(resource, ToxiproxyEdge) else "signals"
 
     @contextlib.contextmanager
     def open(
@@ -90,7 +102,8 @@ def agents_here(directory: Path, lease_s: float) -> Iterator[SucceedingHands]:
 
 @contextlib.contextmanager
 def _agent(directory: Path, lease_s: float) -> Iterator[AgentHands]:
-    argv = [sys.executable, "-P", "-m", "harness.agent.main", "--lease", f"{lease_s:g}"]
+    program = "harness.substrates.attached.agent"
+    argv = [sys.executable, "-P", "-m", program, "--lease", f"{lease_s:g}"]
     with (directory / "agent.log").open("ab") as log:
         agent = subprocess.Popen(
             argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
@@ -140,6 +153,7 @@ class AttachedWorld:
 
     def __init__(self, hands: Hands, topology: Topology) -> None:
         self.hands = hands
+        self._foreign = behind.foreign(topology)
         self._children: list[AttachedChild] = []
         self._known = {r.name: p for r in topology.replicas if (p := _processes(r))}
 
@@ -162,7 +176,8 @@ class AttachedWorld:
         gone = [name for name, p in self._known.items() if start_of(p.pid) != p.start]
         for name in gone:
             del self._known[name]
-        return tuple(f"{name} ended" for name in gone)
+        foreign, self._foreign = self._foreign, ()
+        return (*foreign, *(f"{name} ended" for name in gone))
 
     def close(self) -> None:
         for child in self._children:
@@ -176,18 +191,27 @@ def _missing(service: Service) -> str:
         return f"{service.name}: there is no process {service.attach_pid}"
     if service.attach_port and not is_served(service.attach_port):
         return f"{service.name}: nothing listens on port {service.attach_port}"
-    if not (service.attach_pid or service.attach_port or service.url):
-        return f"{service.name}: proxies to an upstream come later; use attach or url"
     return ""
 
 
-def _replica(service: Service) -> Replica:
-    url = urlsplit(service.url)
+def _replica(service: Service, system: System) -> Replica:
+    url = urlsplit(service.url or f"tcp://{service.upstream}")
     port = service.attach_port or url.port or service.port or _port_of(url.scheme)
     zone = service.zones[0] if service.zones else ""
     return Replica(
-        service.name, service.name, zone, url.hostname or _HERE, port, service.attach_pid
-    )
+        service.name, service.name, zone, url.hostname or _HERE, port, service.attach_pid,
+        behind=_behind(service, system),
+    )  # fmt: skip
+
+
+def _behind(service: Service, system: System) -> ToxiproxyEdge | None:
+    if not service.upstream:
+        return None
+    callers = tuple(other.name for other in system.services if service.name in other.calls)
+    return ToxiproxyEdge(
+        f"{'+'.join(callers) or 'client'}->{service.name}", service.toxiproxy, service.proxy,
+        service.upstream, service.probe, callers,
+    )  # fmt: skip
 
 
 def _port_of(scheme: str) -> int:

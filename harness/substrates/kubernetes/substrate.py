@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from harness.agent.effects import Edge, Link, Node, Processes, Resource, Workload
+from harness.agent.effects import Act, Edge, Effect, Link, Node, Processes, Resource, Workload
 from harness.agent.effects import Pod as PodResource
 from harness.capabilities import Edges, Links, Nodes, Pods, Signals, Workloads
 from harness.errors import NotReady
@@ -76,6 +76,9 @@ class KubernetesSubstrate:
             if why := Consent(self._cluster, self.reader).forbids(kind, pod):
                 return why
             return self._forbids_node(kind, replica.node) if kind.startswith("node.") else ""
+
+    def cannot(self, resource: Resource, does: Effect | Act) -> str:
+        return ""
 
     def resources(
         self, capability: type, origins: tuple[Replica, ...], to: tuple[Replica, ...]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import harness
-from harness.agent.effects import Edge, Link, Processes, Resource, Unit
+from harness.agent.effects import Act, Edge, Effect, Link, Processes, Resource, Unit
 from harness.agent.stepping import step
 from harness.capabilities import Edges, Links, Signals, Units
 from harness.experiment.model import System
@@ -55,6 +55,9 @@ class LocalSubstrate:
         if capability is Signals:
             return tuple(map(_processes, ours))
         return tuple(Unit(origin.name) for origin in ours) if capability is Units else ()
+
+    def cannot(self, resource: Resource, does: Effect | Act) -> str:
+        return ""
 
     def forbids(self, kind: str, replica: Replica) -> str:
         return ""

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from harness.agent.effects import Processes, ProxiedEdge, Resource, Unit
+from harness.agent.effects import Act, Effect, Processes, ProxiedEdge, Resource, Unit
 from harness.capabilities import Edges, Signals, Units
 from harness.experiment.model import System
 from harness.mechanisms.place import EDGES, KEEPERS, PLACE
@@ -80,6 +80,9 @@ class LoopbackSubstrate:
 
     def place(self) -> None:
         return None
+
+    def cannot(self, resource: Resource, does: Effect | Act) -> str:
+        return ""
 
     def mechanism(self, resource: Resource) -> str:
         return _MECHANISMS[type(resource)]

@@ -39,6 +39,7 @@ from harness.substrates.local import agent as local_agent
 from harness.substrates.local.process import Asked
 from harness.substrates.local.substrate import LocalSubstrate
 from harness.substrates.local.world import LocalWorld
+from harness.substrates.substrate import Needs
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def nothing(told: Told, place: Place) -> Told | None:
 
 
 def half(told: Told, place: Place) -> Told | None:
-    """Half of the number, of the connections, or of the processes."""
+    """Half of the number, of the connections, of the time, or of the processes."""
     if isinstance(told.does, LinkProfile):
         return Told(told.where, _half_of_packets(told.does))
     if isinstance(told.does, Toxic):
@@ -135,10 +136,19 @@ def _half_of_packets(profile: LinkProfile) -> LinkProfile:
     return dataclasses.replace(profile, rate=_times(2, profile.rate), **changed)
 
 
+#: What makes half of a toxic's strength out of its numbers.
+_FACTORS = {"latency": 0.5, "bandwidth": 2.0, "slow_close": 0.5, "limit_data": 2.0}
+
+
 def _half_of_connections(toxic: Toxic) -> Toxic:
-    if toxic.kind != "latency":
+    if toxic.kind == "down":
+        ((name, rhythm),) = toxic.numbers
+        (begin, (down, value)) = rhythm.points
+        half = dataclasses.replace(rhythm, points=(begin, (down / 2, value)))
+        return dataclasses.replace(toxic, numbers=((name, half),))
+    if toxic.kind not in _FACTORS:
         return dataclasses.replace(toxic, share=toxic.share / 2)
-    numbers = tuple((name, _times(0.5, curve)) for name, curve in toxic.numbers)
+    numbers = tuple((name, _times(_FACTORS[toxic.kind], curve)) for name, curve in toxic.numbers)
     return dataclasses.replace(toxic, numbers=numbers)
 
 
@@ -230,9 +240,10 @@ class SabotagedSubstrate(LocalSubstrate):
 
     @contextlib.contextmanager
     def open(
-        self, system: System, directory: Path, lease_s: float, keep: tuple[Path, ...] = ()
-    ) -> Iterator[LocalWorld]:
-        with super().open(system, directory, lease_s, keep) as world:
+        self, system: System, directory: Path, lease_s: float, keep: tuple[Path, ...] = (),
+        needs: Needs = Needs(),  # noqa: B008  frozen
+    ) -> Iterator[LocalWorld]:  # fmt: skip
+        with super().open(system, directory, lease_s, keep, needs) as world:
             place = self._place(system, world.hands)
             world.hands = SabotagedHands(world.hands, self._sabotage, place, self.hit)
             yield world

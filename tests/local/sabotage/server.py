@@ -1,8 +1,8 @@
 """A service of the sabotage tests: `server.py PORT [ADDRESS:PORT ...]`.
 
 Answers every HTTP request with `ok`, after it has asked the next of its upstreams over a pooled
-connection; with 503 when that one does not answer within a second. It has a child process, so that
-a target has more than one.
+connection, some of which it ends; with 503 when that one does not answer within a second. It has a
+child process, so that a target has more than one.
 """
 
 import asyncio
@@ -14,9 +14,11 @@ import time
 ANSWER = b"HTTP/1.1 %d Said\r\nContent-Length: 2\r\n\r\nok"
 QUESTION = b"GET / HTTP/1.1\r\nHost: up\r\n\r\n"
 LIMIT_S = 1.0
+ENDS_EVERY = 5  # requests; connections that never end cannot meet an end that comes late
 
 upstreams = [tuple(each.rsplit(":", 1)) for each in sys.argv[2:]]
 turns = itertools.count()
+uses = itertools.count(1)
 pool = {upstream: [] for upstream in upstreams}
 
 
@@ -30,7 +32,10 @@ async def ask(upstream):
     except BaseException:
         writer.close()
         raise
-    pool[upstream].append((reader, writer))
+    if next(uses) % ENDS_EVERY:
+        pool[upstream].append((reader, writer))
+    else:
+        writer.close()
 
 
 async def status():

@@ -1,0 +1,59 @@
+"""What is to be known of the Toxiproxies of a system before a run: are they there, whose are they?
+
+The package that talks to them is an extra, asked for only where a system has such a service.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from importlib.util import find_spec
+
+from harness.agent.effects import ToxiproxyEdge
+from harness.agent.protocol import Failed
+from harness.substrates.attached.identity import is_served
+from harness.substrates.substrate import Topology
+
+_HERE = ("127.0.0.1", "localhost")
+
+
+def refuse(topology: Topology) -> str:
+    """Why its dependencies cannot be reached by way of their Toxiproxies, or nothing."""
+    found = _all(topology)
+    if found and find_spec("toxiproxy") is None:
+        extra = 'pip install "reliability-harness[toxiproxy]"'
+        return f"a Toxiproxy needs the package toxiproxy-python: {extra}"
+    return next(filter(None, map(_unusable, found)), "")
+
+
+def foreign(topology: Topology) -> tuple[str, ...]:
+    """What others have on these proxies: it is left alone, and told."""
+    if not _all(topology):
+        return ()
+    from harness.substrates.attached.toxiproxy import foreign_toxics, server_of
+
+    told: list[str] = []
+    for edge in _all(topology):
+        with suppress(Failed):  # the run will say so
+            names = foreign_toxics(server_of(edge), edge)
+            told += [f"{edge.target}: toxic {name} is not ours, and left alone" for name in names]
+    return tuple(told)
+
+
+def _all(topology: Topology) -> tuple[ToxiproxyEdge, ...]:
+    return tuple(replica.behind for replica in topology.replicas if replica.behind)
+
+
+def _unusable(edge: ToxiproxyEdge) -> str:
+    from harness.substrates.attached.toxiproxy import proxy_at, server_of
+
+    try:
+        there = proxy_at(server_of(edge), edge)
+    except Failed as error:
+        return f"{edge.target}: {error}"
+    host, _, port = edge.listen.rpartition(":")
+    if there is None and host in _HERE and is_served(int(port)):
+        return (
+            f"{edge.target}: something else listens at {edge.listen}, the Toxiproxy at "
+            f"{edge.server} has no proxy there"
+        )
+    return ""

@@ -1,0 +1,174 @@
+"""Toxics on a Toxiproxy that somebody runs already: by desired state, through its API.
+
+The receipt holds a mark, and every name that we give begins with it. Taking back is: remove what
+bears the mark, and make the proxy as it was; a fresh process can do it with nothing but that. What
+others put on the proxy stays there.
+"""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import threading
+import time
+
+from toxiproxy.proxy import Proxy
+
+from harness.agent.effects import (
+    EdgeSeen,
+    Effect,
+    Exercised,
+    InForce,
+    Snapshot,
+    ToxiproxyEdge,
+)
+from harness.substrates.attached.toxiproxy_api import Server, ToxiproxyError
+from harness.substrates.attached.toxiproxy_hold import Hold, slug
+
+PREFIX = "harness-"
+NONE = "none"
+_SETTLE_S = 0.2  # an answer that never came may belong to a request that is still carried out
+_LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
+_ANY = ("", "0.0.0.0", "::", "[::]")  # noqa: S104  what a server may say of itself
+
+
+class Toxiproxy:
+    """The mechanism for `ToxiproxyEdge`."""
+
+    name = "toxiproxy"
+
+    def __init__(self) -> None:
+        self._servers: dict[str, Server] = {}
+        self._holds: dict[ToxiproxyEdge, Hold] = {}
+        self._ended: dict[str, float] = {}
+        self._turn = threading.Lock()
+
+    def works(self, edge: ToxiproxyEdge | None = None, effects: tuple[Effect, ...] = ()) -> str:
+        return ""
+
+    def snapshot(self, edge: ToxiproxyEdge) -> Snapshot:
+        server = self._server(edge)
+        found = proxy_at(server, edge)
+        settings = {"proxy": NONE, "enabled": "", "toxics of harness": NONE}
+        if found is not None:
+            ours = [t.name for t in server.toxics(found.name) if t.name.startswith(PREFIX)]
+            settings = {
+                "proxy": found.name,
+                "enabled": str(found.enabled).lower(),
+                "toxics of harness": ", ".join(sorted(ours)) or NONE,
+            }
+        return Snapshot(self.name, settings, f"{PREFIX}{secrets.token_hex(4)}")
+
+    def make(self, edge: ToxiproxyEdge, snapshot: Snapshot, effects: tuple[InForce, ...]) -> None:
+        with self._turn:
+            if effects:
+                self._carry(edge, snapshot, effects)
+            else:
+                self._take_back(edge, snapshot)
+
+    def measure(self, edge: ToxiproxyEdge, effect: Effect | None, for_s: float) -> EdgeSeen:
+        hold = self._holds.get(edge)
+        return hold.look(effect, for_s) if hold else _plainly(edge, for_s)
+
+    def exercised(self, edge: ToxiproxyEdge, effect_id: str) -> Exercised:
+        hold = self._holds.get(edge)
+        counts = hold.met() if hold else self._ended
+        return Exercised(counts.get(effect_id, 0.0), "connections")
+
+    # ------------------------------------------------------------ helpers
+
+    def _server(self, edge: ToxiproxyEdge) -> Server:
+        return self._servers.setdefault(edge.server, server_of(edge))
+
+    def _carry(self, edge: ToxiproxyEdge, snapshot: Snapshot, effects: tuple[InForce, ...]) -> None:
+        if snapshot.settings["toxics of harness"] != NONE:
+            raise ToxiproxyError(
+                f"{edge.server} has toxics of another run of harness on {edge.listen}: "
+                f"{snapshot.settings['toxics of harness']} (harness recover --all, where it ran)"
+            )
+        if edge not in self._holds:
+            self._holds[edge] = self._begin(edge, snapshot)
+        self._holds[edge].carry(effects)
+
+    def _begin(self, edge: ToxiproxyEdge, snapshot: Snapshot) -> Hold:
+        server, name = self._server(edge), _name(edge, snapshot)
+        if snapshot.settings["proxy"] == NONE and server.proxy(name) is None:
+            server.create(name, edge.listen, edge.upstream)
+        return Hold(edge, server, name, snapshot.mark)
+
+    def _take_back(self, edge: ToxiproxyEdge, snapshot: Snapshot) -> None:
+        hold = self._holds.pop(edge, None)
+        if hold is not None:
+            hold.close()
+            self._ended.update(hold.met())
+        server, name = self._server(edge), _name(edge, snapshot)
+        if _unmarked(server, name, snapshot) or hold is None:
+            time.sleep(_SETTLE_S)
+            _unmarked(server, name, snapshot)
+
+
+def _unmarked(server: Server, name: str, snapshot: Snapshot) -> bool:
+    """Remove what bears the mark, and make the proxy as it was; whether there was anything."""
+    if snapshot.settings["proxy"] == NONE:
+        found = server.proxy(name)
+        server.delete(name)
+        return found is not None
+    ours = [t.name for t in server.toxics(name) if t.name.startswith(snapshot.mark)]
+    for toxic in ours:
+        server.remove(name, toxic)
+    there = server.proxy(name)
+    enabled = snapshot.settings["enabled"] == "true"
+    if there is not None and there.enabled != enabled:
+        server.enable(name, enabled)
+        return True
+    return bool(ours)
+
+
+def server_of(edge: ToxiproxyEdge) -> Server:
+    return Server(edge.server)
+
+
+def proxy_at(server: Server, edge: ToxiproxyEdge) -> Proxy | None:
+    """The proxy that listens where the callers connect to. Raises when it leads elsewhere."""
+    for proxy in server.proxies():
+        if _same(proxy.listen, edge.listen, *_ANY):
+            if not _same(proxy.upstream, edge.upstream):
+                raise ToxiproxyError(
+                    f"the proxy {proxy.name} at {edge.listen} leads to {proxy.upstream}, the "
+                    f"system says {edge.upstream}"
+                )
+            return proxy
+    return None
+
+
+def foreign_toxics(server: Server, edge: ToxiproxyEdge) -> tuple[str, ...]:
+    """What others have put on the proxy, in words."""
+    found = proxy_at(server, edge)
+    toxics = server.toxics(found.name) if found else ()
+    return tuple(f"{t.name} ({t.type}, {t.stream})" for t in toxics)
+
+
+def _name(edge: ToxiproxyEdge, snapshot: Snapshot) -> str:
+    there = snapshot.settings["proxy"]
+    return f"{snapshot.mark}-{slug(edge.target)}" if there == NONE else there
+
+
+def _same(one: str, other: str, *also: str) -> bool:
+    """Whether two addresses are one; `also` are hosts that stand for any."""
+    (host, _, port), (host_2, _, port_2) = one.rpartition(":"), other.rpartition(":")
+    alike = host == host_2 or host in also or {host, host_2} <= set(_LOOPBACK)
+    return port == port_2 and alike
+
+
+def _plainly(edge: ToxiproxyEdge, for_s: float) -> EdgeSeen:
+    """Nobody holds it: whether the proxy takes connections. Nothing is sent through it."""
+    host, _, port = edge.listen.rpartition(":")
+    begin, outcome = time.monotonic(), "ok"
+    try:
+        socket.create_connection((host, int(port)), for_s or 1.0).close()
+    except ConnectionRefusedError:
+        outcome = "refused"
+    except OSError:
+        outcome = "timeout"
+    end = time.monotonic()
+    return EdgeSeen(begin, end, outcome, end - begin)
