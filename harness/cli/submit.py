@@ -36,13 +36,13 @@ def submit(
     file: Path | None, assignments: tuple[str, ...], system: Path | None, image: str,
     seed: int | None, detach: bool, keep: int, name: str | None, context: str, reports: Path,
 ) -> None:  # fmt: skip
-    r"""Run FILE as a Job in the cluster of its system; stream what it says, fetch its directory.
+    """Run FILE as a Job in the cluster of its system; stream what it says, fetch its directory.
 
     \b
     harness submit experiment.yaml --system k8s-system.yaml
     harness submit experiment.yaml --detach          # prints a name
     harness submit --fetch run-3f2a91c4              # from anywhere, later
-    """
+    """  # noqa: D301  click's mark is a real backspace
     from harness.substrates.kubernetes.api import Api
     from harness.substrates.kubernetes.connection import connect
     from harness.substrates.kubernetes.submitted import Submission, submit
