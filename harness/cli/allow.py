@@ -17,12 +17,12 @@ from harness.cli.options import kubeconfig_option
 def allow(
     namespace: str, families: tuple[str, ...], context: str, revoke: bool, dry_run: bool
 ) -> None:
-    r"""Label NAMESPACE so that it takes faults of these FAMILIES (none: all).
+    """Label NAMESPACE so that it takes faults of these FAMILIES (none: all).
 
     \b
     harness allow shop network process
     harness allow shop --revoke
-    """
+    """  # noqa: D301  click's mark is a real backspace
     from harness.experiment.model import Cluster
     from harness.substrates.kubernetes.button import allow as label
     from harness.substrates.kubernetes.consent import ALLOW
