@@ -1,5 +1,5 @@
 # make run       install, and run the first experiment    make test   everything that CI checks
-# make cluster   a Kubernetes cluster to test on (as root where it is built from namespaces)
+# make cluster   a Kubernetes cluster with the shop on it (as root where it is made of namespaces)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -43,7 +43,8 @@ test: install
 	$(MAKE) simulate
 
 cluster: install
-	PYTHONPATH=k8s $(BIN)/python -m devcluster up
+	@PYTHONPATH=k8s $(BIN)/python -m devcluster up
+	@PYTHONPATH=k8s $(BIN)/python -m devcluster shop
 
 cluster-down:
 	PYTHONPATH=k8s $(BIN)/python -m devcluster down

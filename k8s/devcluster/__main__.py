@@ -21,9 +21,10 @@ from devcluster import (
     wiring,
 )
 from devcluster.images import recipes
-from devcluster.shell import attempt
+from devcluster.shell import attempt, run
 
 _Options = argparse.Namespace
+_SHOP = "scenarios/checkout/kubernetes"
 
 
 def main() -> int:
@@ -63,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     up = command("up", _up)
     up.add_argument("--workers", type=int, default=3, choices=range(1, 10))
     up.add_argument("--patient", action="store_true", help="for a crowd: nodes are never given up")
+    command("shop", _shop)
     command("down", _down)
     command("status", _status)
     command("kubeconfig", _kubeconfig)
@@ -89,6 +91,21 @@ def _up(options: _Options) -> None:
     else:
         path = docker.up(chosen.kind, options.name)
     print(f"export HARNESS_KUBECONFIG={path}")
+
+
+def _shop(options: _Options) -> None:
+    """put scenarios/checkout on it, and wait until all of it is ready"""
+    if choice.choose().kubeconfig:
+        print(
+            f"a cluster that was given: kubectl apply -k {_SHOP} is yours to say", file=sys.stderr
+        )
+        return
+    own = binaries.kubectl()
+    program = str(own) if own.exists() else "kubectl"
+    words = (program, f"--kubeconfig={layout.clusters() / options.name / 'kubeconfig'}")
+    run(*words, "apply", "-k", str(recipes.REPOSITORY / _SHOP))
+    for workload in ("statefulset/database", "deploy/cache", "deploy/api", "deploy/web"):
+        run(*words, "-n", "shop", "rollout", "status", workload, "--timeout=90s", timeout_s=100)
 
 
 def _down(options: _Options) -> None:

@@ -36,17 +36,21 @@ _TOOLS = (
     "sysctl",
     "conntrack",
 )
+_CAME_UP = "came-up"
 _PLUGINS = Path("/usr/lib/cni/bridge")
 
 
 def up(name: str, workers: int, *, patient: bool = False) -> Layout:
-    """A cluster with Ready nodes, DNS and all images; what does not come up is cleared away."""
+    """A cluster with Ready nodes, DNS and all images; what does not come up is cleared away.
+    One that is up already is left as it is."""
     check()
     archives = prepare()
+    if is_up(name):
+        waiting.say(f"{name} is up already")
+        return layouts.load(name)
+    if (layouts.clusters() / name / "cluster.json").exists():
+        clean(layouts.load(name))  # what an interrupted one left
     layout = layouts.claim(name, workers, patient=patient)
-    if layout.state.exists():
-        clean(layouts.load(name) if (layout.state / "cluster.json").exists() else layout)
-        layout = layouts.claim(name, workers, patient=patient)
     try:
         _bring_up(layout, archives)
     except BaseException:
@@ -54,6 +58,13 @@ def up(name: str, workers: int, *, patient: bool = False) -> Layout:
         clean(layout)
         raise
     return layout
+
+
+def is_up(name: str) -> bool:
+    """It came up once, and its control plane has power."""
+    if not (layouts.clusters() / name / _CAME_UP).exists():
+        return False
+    return processes.pid_of(layouts.load(name), CONTROL_PLANE) != 0
 
 
 def check() -> None:
@@ -96,14 +107,10 @@ def _bring_up(layout: Layout, archives: list[Path]) -> None:
     account = "/api/v1/namespaces/default/serviceaccounts/default"
     waiting.until("default service account", lambda: asking.text(account), 60)
     loading.load_everywhere(layout, archives)
-    run(
-        str(binaries.kubectl()),
-        f"--kubeconfig={layout.kubeconfig}",
-        "apply",
-        "-f",
-        str(dns.write(layout)),
-    )
+    kubectl = (str(binaries.kubectl()), f"--kubeconfig={layout.kubeconfig}")
+    run(*kubectl, "apply", "-f", str(dns.write(layout)))
     waiting.until("cluster DNS ready", lambda: asking.ready_replicas("kube-system", "coredns"), 120)
+    (layout.state / _CAME_UP).touch()
 
 
 def _explain(layout: Layout) -> None:

@@ -114,6 +114,7 @@ def test_nothing_is_left(cluster, nodes):
     before = traces()
     devcluster("leftovers", "up", "--workers", "1")
     assert traces() != before
+    assert "is up already" in devcluster("leftovers", "up").stderr
     begun = time.monotonic()
     devcluster("leftovers", "down")
     assert time.monotonic() - begun < DOWN_S
