@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import shutil
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -56,12 +57,19 @@ class Campaign:
 @contextmanager
 def campaign(home: Path, lease_s: float, at_once: int) -> Iterator[Campaign]:
     pool = ProcessPoolExecutor(
-        at_once, multiprocessing.get_context("fork"), initializer=die_with_parent
+        at_once, multiprocessing.get_context("fork"), initializer=_begin_worker
     )
     try:
         yield Campaign(home, lease_s, pool)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin_worker() -> None:
+    """Signals are our parent's business: it lets shots that were begun come to their end."""
+    die_with_parent()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _taken(take: Take, cell: Cell, home: Path, lease_s: float) -> Shot:

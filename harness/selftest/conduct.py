@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from harness.selftest.campaign import campaign, offered
 from harness.selftest.cells import cells_of, full, quick
 from harness.selftest.progress import Counting
 from harness.selftest.report import Report
+from harness.selftest.results import Shot
 
 LEASE_S = 1.0
 _QUICK = 100
@@ -36,9 +38,21 @@ def conduct(asked: Asked, counting: Counting) -> Report:
         rehearsals = tuple(sorted(rehearsed, key=lambda shot: there.index(shot.cell)))
         cells = cells_of(rehearsals)
         chosen = full(cells, chance) if asked.everything else quick(cells, _QUICK, chance)
-        shots = tuple(counting.over("killing", taking.shoot(chosen), len(chosen)))
+        shots, interrupted = _until_interrupted(
+            counting.over("killing", taking.shoot(chosen), len(chosen))
+        )
     return Report(
         seed=asked.seed, lease_s=LEASE_S, took_s=time.monotonic() - begin, cells=len(cells),
-        rehearsals=rehearsals, shots=shots,
+        rehearsals=rehearsals, shots=shots, interrupted=interrupted,
         not_offered=tuple((c.fault, c.substrate, why) for c, why in answers if why),
     )  # fmt: skip
+
+
+def _until_interrupted(shots: Iterable[Shot]) -> tuple[tuple[Shot, ...], bool]:
+    """What was proved so far counts, and is reported."""
+    taken: list[Shot] = []
+    try:
+        taken.extend(shot for shot in shots)
+    except KeyboardInterrupt:
+        return tuple(taken), True
+    return tuple(taken), False

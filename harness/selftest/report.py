@@ -36,6 +36,7 @@ class Report:
     rehearsals: tuple[Shot, ...]
     shots: tuple[Shot, ...]
     not_offered: tuple[tuple[str, str, str], ...]
+    interrupted: bool = False
 
     @property
     def exit_status(self) -> Exit:
@@ -43,6 +44,8 @@ class Report:
         everything = (*self.rehearsals, *self.shots)
         if any(shot.left or shot.wrong for shot in everything):
             return Exit.LEFT_BEHIND
+        if self.interrupted:
+            return Exit.INTERRUPTED
         return Exit.INVALID if self.missed or not self.hits else Exit.PASS
 
     @property
@@ -144,10 +147,11 @@ def _where(shot: Shot) -> str:
 def _verdict(report: Report) -> Text:
     left = sum(bool(shot.left or shot.wrong) for shot in report.shots)
     style = "bold green" if report.exit_status is Exit.PASS else "bold red"
+    begin = "interrupted: " if report.interrupted else ""
     covered = f"{len(_cells(report.hits))} of {report.cells} cells"
     return Text(
-        f"\n{len(report.hits)} kills in {covered}, {left} left something behind; longest time "
-        f"until a fault was gone {report.longest_s:.2f} s (lease {report.lease_s:g} s); "
+        f"\n{begin}{len(report.hits)} kills in {covered}, {left} left something behind; longest "
+        f"time until a fault was gone {report.longest_s:.2f} s (lease {report.lease_s:g} s); "
         f"{report.took_s:.0f} s, seed {report.seed}", style,
     )  # fmt: skip
 
