@@ -62,6 +62,12 @@ class Family:
     def mechanisms(self) -> list[Process]:
         return [p for p in self.alive if _MECHANISM in _command(p)]
 
+    def targets(self) -> list[Process]:
+        """Processes of the system; those of a world are started again."""
+        if self._target:
+            return [self._target]
+        return [p for p in self.alive if b"selftest/tiny.py" in _command(p)]
+
     def agents(self) -> tuple[list[Process], list[Process]]:
         """Reapers, and agents."""
         found = [p for p in self.alive if b"harness.agent.main" in _command(p)]

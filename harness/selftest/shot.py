@@ -26,7 +26,8 @@ _MARGIN_S = 1.0
 
 
 @contextlib.contextmanager
-def _range(cell: Cell, home: Path, lease_s: float) -> Iterator[Range]:
+def shooting_range(cell: Cell, home: Path, lease_s: float) -> Iterator[Range]:
+    """A run of the cell's fault that has begun; whatever is left of it is killed at the end."""
     fault = registry.find(cell.fault)
     assert fault, "chosen from the registry"
     with scratch(home, cell.substrate, fault) as place:
@@ -41,7 +42,7 @@ def rehearse(cell: Cell, home: Path, lease_s: float) -> Shot:
     """The same without a victim: its steps in their order, and who lives at each. `hit` says that
     the fault was witnessed and the run came to its end."""
     seen: dict[str, tuple[str, ...]] = {}
-    with _range(cell, home, lease_s) as run:
+    with shooting_range(cell, home, lease_s) as run:
         begin = time.monotonic()
         while step := run.until([name for name in ORDER if name not in seen]):
             run.family.look()
@@ -54,7 +55,7 @@ def rehearse(cell: Cell, home: Path, lease_s: float) -> Shot:
 
 
 def shoot(cell: Cell, home: Path, lease_s: float) -> Shot:
-    with _range(cell, home, lease_s) as run:
+    with shooting_range(cell, home, lease_s) as run:
         if not run.until((cell.step,)):
             return Shot(cell)
         if cell.delay_s:

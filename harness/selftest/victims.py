@@ -85,6 +85,10 @@ def _both(family: Family, _: int) -> list[Process]:
     return [process for half in family.agents() for process in half]
 
 
+def _targets(family: Family, _: int) -> list[Process]:
+    return family.targets()
+
+
 def _all(family: Family, _: int) -> list[Process]:
     return list(family.alive)
 
@@ -99,6 +103,7 @@ _EVERYBODY = (
     Victim("keeper", _keepers),
     Victim("group", _group),
     Victim("all", _all, (STOP, KILL)),
+    Victim("target", _targets),
     Victim("Ctrl-C twice", _harness, (signal.SIGINT, signal.SIGINT)),
     Victim("SIGTERM", _harness, (signal.SIGTERM,)),
     Victim("harness stopped", _harness, (STOP,), stays=True),
