@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.errors import Exit
-from harness.selftest.judge import WENT_ON
+from harness.selftest.judge import NOTHING, WENT_ON
 from harness.selftest.results import Shot
 from harness.selftest.steps import ORDER
 from harness.selftest.victims import VICTIMS
@@ -60,8 +60,8 @@ class Report:
 
     @property
     def longest_s(self) -> float:
-        """Of runs that did not go on, in seconds."""
-        return max((shot.effect_s for shot in self.hits if shot.by != WENT_ON), default=0.0)
+        """Of all that were to end, in seconds."""
+        return max(_times(self.hits), default=0.0)
 
 
 def as_json(report: Report, out: TextIO) -> None:
@@ -114,12 +114,18 @@ def _table(title: str, shots: Iterable[Shot], by: By, order: tuple[str, ...]) ->
 
 
 def _row(shots: list[Shot]) -> tuple[str | Text, ...]:
-    times = [shot.effect_s for shot in shots if shot.by != WENT_ON] or [0.0]
+    times = _times(shots) or [0.0]
     left = sum(bool(shot.left or shot.wrong) for shot in shots)
     return (
         str(len(shots)), Text(str(left), "bold red" if left else ""),
         f"{statistics.median(times):.2f} s", f"{max(times):.2f} s", _takers(shots),
     )  # fmt: skip
+
+
+def _times(shots: Iterable[Shot]) -> list[float]:
+    """How long until the fault was gone, of runs that were to end because of the strike."""
+    ending = (s for s in shots if s.by not in (WENT_ON, NOTHING))
+    return [shot.effect_s for shot in ending if VICTIMS[shot.cell.victim].ends]
 
 
 def _takers(shots: list[Shot]) -> str:

@@ -67,7 +67,7 @@ def shoot(cell: Cell, home: Path, lease_s: float) -> Shot:
 def _struck(run: Range, cell: Cell) -> Shot:
     victim = VICTIMS[cell.victim]
     run.family.look()
-    begin = time.monotonic()
+    begin, on = time.monotonic(), bool(run.steps.in_force)
     hit = victim.strike(run.family, run.harness)
     run.steps.go_on()
     if not hit:
@@ -78,6 +78,11 @@ def _struck(run: Range, cell: Cell) -> Shot:
         run.family.frozen.clear()
     run.watch(OVER_S)
     over = time.monotonic()
-    return judged(
-        run, Shot(cell, hit, effect_s=(run.clean_at or over) - begin, over_s=over - begin), begin
-    )
+    gone_s = (run.clean_at or over) - (begin if on else _abort_at(run, begin))
+    return judged(run, Shot(cell, hit, effect_s=max(0.0, gone_s), over_s=over - begin), begin)
+
+
+def _abort_at(run: Range, begin: float) -> float:
+    """When the run began to end: where nothing was on yet, it may have gone on for a while."""
+    aborts = [step.at / 1e9 for step in run.journal if step.step == "abort"]
+    return max([begin, *aborts[:1]])

@@ -24,12 +24,13 @@ Chosen = Callable[[Family, int], list[Process]]
 @dataclass(frozen=True)
 class Victim:
     """`numbers` are sent one after the other to all that `choose` finds. `stays`: they are stopped,
-    and go on once the lease is over."""
+    and go on once the lease is over. `ends`: their death is to end the run."""
 
     name: str
     choose: Chosen
     numbers: tuple[signal.Signals, ...] = (KILL,)
     stays: bool = False
+    ends: bool = True
 
     def strike(self, family: Family, harness: int) -> int:
         """How many were hit; the first number is sent to everybody before the second."""
@@ -98,12 +99,12 @@ _EVERYBODY = (
     Victim("agent", _agents),
     Victim("reaper", _reapers),
     Victim("agent and reaper", _both, (STOP, KILL)),
-    Victim("mechanism", _mechanisms),
+    Victim("mechanism", _mechanisms, ends=False),
     Victim("supervisor", _supervisors),
     Victim("keeper", _keepers),
     Victim("group", _group),
     Victim("all", _all, (STOP, KILL)),
-    Victim("target", _targets),
+    Victim("target", _targets, ends=False),
     Victim("Ctrl-C twice", _harness, (signal.SIGINT, signal.SIGINT)),
     Victim("SIGTERM", _harness, (signal.SIGTERM,)),
     Victim("harness stopped", _harness, (STOP,), stays=True),

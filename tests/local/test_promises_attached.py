@@ -1,8 +1,11 @@
 """The promises on what runs already: it goes on, whoever is killed; one holder at a time."""
 
 import signal
+import subprocess
+import sys
 import time
 
+import psutil
 import pytest
 from attached_place import PAUSE, Here
 from fire import LEASE_AND_1_S, STOP, stopped, wait

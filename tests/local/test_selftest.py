@@ -1,6 +1,7 @@
 """`harness selftest` as a user runs it: nothing is left; and where something is, it says so."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,9 @@ def test_nothing_is_left_behind(tmp_path):
     print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
     cells = [shot["cell"] for shot in report["shots"]]
-    assert {cell["fault"] for cell in cells} == set(registry.names())
+    nowhere = Counter(fault for fault, _, _ in report["not_offered"])
+    assert {c["fault"] for c in cells} == {f for f in registry.names() if nowhere[f] < 2}
+    assert len(report["rehearsals"]) > 10
     assert {cell["victim"] for cell in cells} == set(VICTIMS)
     assert report["left_behind"] == 0
     assert report["longest_s"] < 3 * (report["lease_s"] + 1)
