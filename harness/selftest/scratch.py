@@ -26,7 +26,7 @@ from harness.faults.fault import Event, Fault
 from harness.mechanisms.processes import everybody
 
 FAULT = "f"
-LASTS_S = 1.8
+LASTS_S = 2.4
 _TINY = (sys.executable, "-P", "-S", str(Path(__file__).with_name("tiny.py")))
 _WORLD = """\
 apiVersion: harness/v1

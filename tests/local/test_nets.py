@@ -31,7 +31,7 @@ NETS = {
 
 
 @pytest.mark.parametrize("net", NETS)
-@pytest.mark.parametrize("step", ["made", "held"])
+@pytest.mark.parametrize("step", ["made", "witnessed"])
 def test_each_net_alone(tmp_path, net, step):
     signals, by = NETS[net]
     cell = Cell("attached", "process.pause", step, net)

@@ -1,11 +1,8 @@
 """The promises on what runs already: it goes on, whoever is killed; one holder at a time."""
 
 import signal
-import subprocess
-import sys
 import time
 
-import psutil
 import pytest
 from attached_place import PAUSE, Here
 from fire import LEASE_AND_1_S, STOP, stopped, wait
@@ -110,38 +107,6 @@ def test_recovering_a_target_that_is_gone(here):
     here.server.wait()
     assert here.harness("recover", "--all").returncode == 0
     assert "nothing was left behind" in here.harness("ps").stdout
-
-
-def test_a_target_that_is_started_again_while_it_is_paused(here):
-    """The fault ends with its process, and whoever comes to its port is left alone."""
-    with here.running("run", here.run(PAUSE)) as shot:
-        shot.until("injected f")
-        here.server.kill()
-        here.server.wait()
-        here.server.stdout.close()
-        again = (
-            (here.path / "here.py").read_text().replace(", 0), Handler", f", {here.port}), Handler")
-        )
-        here.write(
-            "again.py",
-            "import socketserver; socketserver.TCPServer.allow_reuse_address = 1\n" + again,
-        )
-        here.server = subprocess.Popen(
-            [sys.executable, "-P", str(here.path / "again.py")], stdout=subprocess.PIPE
-        )
-        assert int(here.server.stdout.readline()) == here.port
-        newcomer = psutil.Process(here.server.pid)
-        states = []
-        while not shot.over:
-            states.append(stopped(newcomer))
-            time.sleep(0.05)
-        assert shot.ends() == 6, shot.said
-        shot.nothing_left()
-    assert not any(states)
-    assert "target_gone f/api" in here.told
-    assert any("api ended" in str(step.data) for step in here.steps)
-    assert here.harness("recover", "--all").returncode == 0
-    assert not stopped(newcomer)
 
 
 def test_one_holder(here):
