@@ -9,7 +9,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 
-from harness.simulation.schedule import Engine, Engines, run_schedule
+from harness.simulation.schedule import run_schedule
 
 #: Schedules that a process does at a time.
 PORTION = 2000
@@ -35,12 +35,12 @@ class Tally:
         self.violations = sorted(self.violations + other.violations)
 
 
-def portion(first: int, count: int, engines: Engines = Engine) -> Tally:
+def portion(first: int, count: int) -> Tally:
     """The schedules of `count` seeds from `first` on, in this process."""
     tally = Tally(schedules=count)
     for seed in range(first, first + count):
         try:
-            course = run_schedule(seed, engines=engines)
+            course = run_schedule(seed)
         except Exception as error:  # an engine that raises ends a run in the middle of its faults
             tally.violations.append((seed, f"{type(error).__name__}: {error}"))
         else:

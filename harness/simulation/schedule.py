@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from harness.record.journal import Step
-from harness.record.plan import Plan
 from harness.run import lifecycle as go
 from harness.run.dispatch import dispatch
 from harness.run.engine import Engine
@@ -24,8 +23,6 @@ from harness.simulation.plans import PLANS, WARMUP_S, plan_of
 from harness.simulation.substrate import Substrate
 from harness.simulation.troubles import Troubles, draw
 
-__all__ = ["Course", "Engine", "Engines", "Schedule", "run_schedule"]
-
 #: A schedule that takes more steps than this will never end.
 STEPS_AT_MOST = 3000
 TICK_S = (0.2, 1.4)
@@ -35,7 +32,6 @@ HOUR_S = 3600.0
 _SLOW = (go.TakeSnapshot, go.Make, go.CheckGone, go.Look, go.LookBefore, go.AskGate, go.Perform)
 
 Say = Callable[[str], None]
-Engines = Callable[[Plan], Engine]
 
 
 @dataclass(frozen=True)
@@ -48,9 +44,9 @@ class Course:
     crashed: bool
 
 
-def run_schedule(seed: int, say: Say | None = None, engines: Engines = Engine) -> Course:
+def run_schedule(seed: int, say: Say | None = None) -> Course:
     """Raises `Violation`, or the assertion of the engine that failed."""
-    return Schedule(seed, say, engines).run()
+    return Schedule(seed, say).run()
 
 
 @dataclass
@@ -85,8 +81,7 @@ class Schedule:
     """A schedule under way; `run` takes it to its end by its seed, its other methods by hand."""
 
     seed: int
-    say: Say | None
-    engines: Engines
+    say: Say | None = None
     clock: _Clock = field(default_factory=_Clock)
     journal: list[Step] = field(default_factory=list)
     lines: int = 0
@@ -99,7 +94,7 @@ class Schedule:
         self.plan = plan_of(self.chance.randrange(PLANS))
         self.troubles = draw(self.chance)
         self.slow = self.chance.choice(_SLOW)
-        self.engine = self.engines(self.plan)
+        self.engine = Engine(self.plan)
         self.substrate = Substrate(self.plan, self.chance, self.troubles)
         punctual = not {"clock", "decided"} & self.troubles.kinds
         self.watch = Watch(self.engine, self.substrate, punctual)

@@ -45,7 +45,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @initialize(seed=st.integers(0, 2**32))
     def begin(self, seed: int) -> None:
-        self.schedule = Schedule(seed, None, Engine)
+        self.schedule = Schedule(seed)
         self.schedule.feed(go.Begin())
 
     @precondition(lambda self: self.schedule.sent)

@@ -131,6 +131,22 @@ def test_damage_in_the_middle_is_evidence_and_what_follows_is_taken_back(written
         assert not open_in(salvaged(chain_in(written.read_bytes())), plan())
 
 
+@pytest.mark.parametrize("older", [False, True])
+def test_what_is_salvaged_is_what_was_written(written, older):
+    steps = read(written)
+    whole = of_before(steps) if older else written.read_bytes()
+    chain = chain_in(whole.replace(b"somebody", b"SOMEBODY") + whole.splitlines()[-1])
+    assert not chain.steps
+    assert salvaged(chain)[1:] == steps[1:]
+    assert salvaged(chain)[0].data["who"] == "SOMEBODY"
+
+
+def test_a_step_is_about_nothing_unless_it_says_so(tmp_path):
+    book = Journal(tmp_path / "journal.jsonl")
+    assert book.append("run.ended") == Step(0, read(tmp_path / "journal.jsonl")[0].at, "run.ended")
+    book.close()
+
+
 def test_lines_that_make_no_sense_are_left_behind_and_not_clean(tmp_path):
     directory = RunDirectory(tmp_path)
     directory.write_plan(plan())
@@ -192,14 +208,32 @@ def test_one_writer(written):
 
 def test_a_line_that_could_not_be_written_is_not_there(written):
     """The kernel refuses a longer file, as a full disk does: in the middle of the line."""
-    before = written.read_bytes()
+    assert refused_lines(written) == 2
+    assert read(written)[-1].effect == "last/good"
+    assert not chain_in(written.read_bytes()).rest
+
+
+@pytest.mark.parametrize("end", [b"", b'{"sha":"torn'])
+def test_nor_behind_damage(written, end):
+    damaged = written.read_bytes().replace(b"injected", b"INJECTED") + end
+    written.write_bytes(damaged)
+    assert refused_lines(written) == 2
+    kept = damaged + b"\n" * bool(end)
+    assert written.read_bytes().startswith(kept)
+    assert written.read_bytes()[len(kept) :].count(b"\n") == 1
+
+
+def refused_lines(path):
+    """One line is written in a process of its own, then two that the disk has no room for."""
     child = os.fork()
     if child == 0:
         import signal
 
+        book = Journal(path)
+        book.append("injecting", "last/good")
+        size = path.stat().st_size + 20
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 20, len(before) + 20))
-        book = Journal(written)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
         refused = 0
         for _ in range(2):
             try:
@@ -207,8 +241,7 @@ def test_a_line_that_could_not_be_written_is_not_there(written):
             except OSError:
                 refused += 1
         os._exit(refused)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 2
-    assert written.read_bytes() == before
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def test_a_line_is_on_disk_before_append_returns(written, monkeypatch):
