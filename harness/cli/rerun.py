@@ -11,6 +11,7 @@ from harness.cli.output import output_option
 from harness.cli.run import run_one
 from harness.errors import UsageError
 from harness.record.directory import RunDirectory
+from harness.substrates.registry import SWITCH, WORLDS, world_substrate
 
 
 @click.command()
@@ -35,6 +36,8 @@ def rerun(run: Path, outputs: tuple[str, ...], reports: Path) -> None:  # fmt: s
     experiment = Path(plan.experiment)
     if experiment.read_text() != (path / "experiment.yaml").read_text():
         click.echo(f"note: {experiment} has changed since that run", err=True)
+    if plan.substrate in WORLDS and (now := world_substrate().name) != plan.substrate:
+        click.echo(f"note: that run was on {plan.substrate}, this is on {now} ({SWITCH})", err=True)
     assignments = tuple(f"{name}={value}" for name, value in plan.variables)
     status = run_one(
         experiment, assignments, Path(plan.system), outputs, plan.seed, reports,
