@@ -30,6 +30,7 @@ from harness.agent.protocol import Failed
 LADDER: Dict[Type[Any], Tuple[str, ...]] = {
     Link: (
         "harness.mechanisms.wire:Wire",  # where we own the cable
+        "harness.mechanisms.netem:KernelNetem",
         "harness.mechanisms.tapnetem:TapNetem",
     ),
     Processes: ("harness.mechanisms.signals:Signals",),

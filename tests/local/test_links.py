@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import socket
-import statistics
 import subprocess
 import threading
 import time
@@ -14,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from rungs import Tried, bound, everything, on_every_rung, receiver
+from rungs import Tried, bound, but_netem, everything, on_every_rung, receiver
 from small_world import SmallWorld, until
 from wired import C, agent, link_of, profile, round_trips
 
@@ -33,15 +32,15 @@ def udp_counter(world: SmallWorld, host: str, name: str) -> int:
 def test_a_delay_is_one_way_and_on_this_host_only(tried: Tried) -> None:
     world = tried.world
     tried.make(profile(delay=C(0.05)))
-    assert 50 <= statistics.median(round_trips(world, "client", "a")) < 60
-    assert statistics.median(round_trips(world, "client", "b")) < 10
+    assert 50 <= min(round_trips(world, "client", "a")) < 60
+    assert min(round_trips(world, "client", "b")) < 10
     tried.make(profile(delay=C(0.05), direction="both"))
-    assert 100 <= statistics.median(round_trips(world, "client", "a")) < 115
+    assert 100 <= min(round_trips(world, "client", "a")) < 115
     tried.make(profile(delay=C(0.05), peers=(world.addresses["b"],)))
-    assert statistics.median(round_trips(world, "client", "a")) < 10
-    assert 50 <= statistics.median(round_trips(world, "a", "b")) < 60
+    assert min(round_trips(world, "client", "a")) < 10
+    assert 50 <= min(round_trips(world, "a", "b")) < 60
     tried.take_back()
-    assert statistics.median(round_trips(world, "client", "a")) < 10
+    assert min(round_trips(world, "client", "a")) < 10
 
 
 @on_every_rung
@@ -49,9 +48,9 @@ def test_several_effects_add_up_and_end_one_by_one(tried: Tried) -> None:
     world = tried.world
     one, two = profile("one", delay=C(0.02)), profile("two", delay=C(0.04), direction="back")
     tried.make(one, two)
-    assert 60 <= statistics.median(round_trips(world, "client", "a")) < 70
+    assert 60 <= min(round_trips(world, "client", "a")) < 70
     tried.make(two)
-    assert 40 <= statistics.median(round_trips(world, "client", "a")) < 50
+    assert 40 <= min(round_trips(world, "client", "a")) < 50
     tried.take_back()
 
 
@@ -62,7 +61,7 @@ def test_a_ramp_rises_while_it_is_on(tried: Tried) -> None:
     trips = round_trips(world, "client", "a", 40)
     assert trips[0] < trips[len(trips) // 2] < trips[-1]
     time.sleep(1.5)
-    assert 200 <= statistics.median(round_trips(world, "client", "a")) < 220
+    assert 200 <= min(round_trips(world, "client", "a")) < 220
     tried.take_back()
 
 
@@ -82,7 +81,7 @@ def test_loss_duplication_and_order(tried: Tried) -> None:
     assert tried.udp(300) == list(range(300))
 
 
-@on_every_rung
+@but_netem
 def test_corrupted_packets_are_dropped_by_the_receivers_checksum(tried: Tried) -> None:
     world = tried.world
     before = udp_counter(world, "client", "InCsumErrors")
@@ -120,7 +119,7 @@ def transfer(world: SmallWorld, size: int) -> float:
     return size * 8 / took
 
 
-@on_every_rung
+@but_netem
 def test_a_partition_is_silent_or_tells(tried: Tried) -> None:
     world = tried.world
     world.serve("a", 7002)
@@ -142,7 +141,7 @@ def test_a_partition_is_silent_or_tells(tried: Tried) -> None:
     world.connect("client", "a", 7002, timeout=3).close()
 
 
-@on_every_rung
+@but_netem
 def test_what_the_bridge_floods_is_none_of_the_relays_business(tried: Tried) -> None:
     world = tried.world
     world.serve("b", 7002)
@@ -157,7 +156,7 @@ def test_what_the_bridge_floods_is_none_of_the_relays_business(tried: Tried) -> 
     tried.take_back()
 
 
-@on_every_rung
+@but_netem
 def test_a_port_alone_is_cut_off_and_open_connections_with_it(tried: Tried) -> None:
     world = tried.world
     world.serve("a", 7002), world.serve("a", 7004)
@@ -196,11 +195,11 @@ def test_next_to_nothing_is_lost_when_effects_come_change_and_go(tried: Tried) -
     found = re.search(r"(\d+) received", said)
     # One change in some hundred loses a packet or two, for a reason not found; a gap would show.
     assert found is not None
-    assert int(found[1]) >= 997, said
+    assert int(found[1]) >= 1000 - tried.rung.lost, said
     tried.take_back()
 
 
-@on_every_rung
+@but_netem
 def test_a_change_of_effects_keeps_the_order_of_a_flow(tried: Tried) -> None:
     slow, quick = profile("slow", delay=C(0.1)), profile("quick", delay=C(0.001))
     tried.make(slow, quick)
@@ -247,7 +246,7 @@ def test_made_twice_is_made_once_and_taking_back_needs_no_inject(tried: Tried) -
     late = profile(delay=C(0.03))
     tried.make(late)
     tried.make(late)
-    assert 30 <= statistics.median(round_trips(tried.world, "client", "a")) < 40
+    assert 30 <= min(round_trips(tried.world, "client", "a")) < 40
     assert tried.mechanism.snapshot(tried.link) == tried.snapshot
     tried.take_back()
     tried.take_back()
@@ -259,7 +258,7 @@ def test_what_one_process_made_another_takes_back(tried: Tried) -> None:
     another = type(tried.mechanism)()
     another.make(tried.link, tried.snapshot, ())
     assert until(lambda: everything(tried.world) == tried.before)
-    assert statistics.median(round_trips(tried.world, "client", "a")) < 10
+    assert min(round_trips(tried.world, "client", "a")) < 10
 
 
 @on_every_rung
@@ -268,8 +267,8 @@ def test_a_killed_owner_leaves_nothing(tried: Tried) -> None:
         assert hands.mechanism(tried.link) == tried.mechanism.name
         snapshot = hands.snapshot(tried.link)
         hands.make(tried.link, "r", 1, snapshot, (profile(delay=C(0.03)),))
-        assert 30 <= statistics.median(round_trips(tried.world, "client", "a", 5)) < 40
+        assert 30 <= min(round_trips(tried.world, "client", "a", 5)) < 40
         os.kill(hands.hello()["pid"], signal.SIGKILL)
         assert until(lambda: reaper.poll() is not None)
     assert everything(tried.world) == tried.before
-    assert statistics.median(round_trips(tried.world, "client", "a")) < 10
+    assert min(round_trips(tried.world, "client", "a")) < 10

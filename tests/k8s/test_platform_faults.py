@@ -1,0 +1,183 @@
+"""Faults of the cluster's own things, made by `harness run`, and seen by kubectl meanwhile."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+import pytest
+from clusters import ENVIRONMENT, MODULE, REPOSITORY, condition, until
+
+NAMESPACE = "platform-faults"
+APP = """
+apiVersion: v1
+kind: Namespace
+metadata: {name: platform-faults, labels: {harness.dev/allow: all}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: app, namespace: platform-faults}
+spec:
+  type: NodePort
+  selector: {app: app}
+  ports: [{name: http, port: 8000, targetPort: http}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: app, namespace: platform-faults}
+spec:
+  replicas: 3
+  selector: {matchLabels: {app: app}}
+  template:
+    metadata: {labels: {app: app}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      topologySpreadConstraints:
+        - maxSkew: 1
+          topologyKey: kubernetes.io/hostname
+          whenUnsatisfiable: DoNotSchedule
+          nodeTaintsPolicy: Honor
+          labelSelector: {matchLabels: {app: app}}
+      containers:
+        - name: app
+          image: reliability-harness-checkout
+          imagePullPolicy: IfNotPresent
+          command: [python3, -m, http.server, "8000"]
+          ports: [{name: http, containerPort: 8000}]
+          readinessProbe: {httpGet: {path: /, port: http}, periodSeconds: 1, failureThreshold: 2}
+"""
+EXPERIMENT = """
+apiVersion: harness/v1
+kind: Experiment
+metadata: {{name: platform, owner: tests}}
+spec:
+  hypothesis: What is done is seen, and taken back.
+  system: system.yaml
+  load:
+    entry: app
+    requests: [{{get: /}}]
+    arrivals: {{requests: 20/s}}
+    warmup: 1s
+    timeout: 2s
+  timeline:
+{timeline}
+  settle: 3s
+  objectives: []
+"""
+TIMELINE = """
+    - {id: kill, at: 3s, fault: container.kill, target: app, pick: one}
+    - {id: delete, at: 7s, fault: pod.delete, target: app, pick: one}
+    - {id: scale, at: 12s, for: 6s, fault: scale.to, target: app, replicas: 1}
+    - {id: image, at: 24s, for: 5s, fault: rollout.bad_image, target: app}
+    - {id: cordon, at: 34s, for: 3s, fault: node.cordon, target: node/n2}
+    - {id: drain, at: 40s, for: 5s, fault: node.drain, target: node/n2, grace: 1s}
+"""
+DOWN = "    - {id: down, at: 3s, for: 6s, fault: node.down, target: node/n3}"
+SAMPLED_S = 0.4
+
+
+@pytest.fixture(scope="module")
+def place(cluster, nodes, tmp_path_factory):
+    """A directory with a System file; its deployment is whole."""
+    cluster.kubectl("apply", "-f", "-", given=APP)
+    found = tmp_path_factory.mktemp("platform")
+    switch = " ".join([*MODULE, "--name", cluster.name])
+    power = f'{{cut: "{switch} poweroff {{node}}", restore: "{switch} poweron {{node}}"}}'
+    (found / "system.yaml").write_text(
+        "apiVersion: harness/v1\nkind: System\nmetadata: {name: app}\nspec:\n"
+        f"  kubernetes:\n    namespace: {NAMESPACE}\n    power: {power}\n"
+        "  services:\n    app: {workload: deploy/app, port: 8000}\n"
+    )
+    yield found
+    cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+
+
+def whole(cluster):
+    pods = cluster.pods(NAMESPACE).values()
+    where = {p["spec"].get("nodeName") for p in pods}
+    return len(pods) == len(where) == 3 and all(condition(p, "Ready") for p in pods)
+
+
+def started(cluster, place, timeline):
+    for size in (0, 3):  # anew, so that they are spread evenly
+        cluster.kubectl("-n", NAMESPACE, "scale", "deploy/app", f"--replicas={size}")
+        until(f"{size} pods", lambda size=size: len(cluster.pods(NAMESPACE)) == size, 30)
+    until("three pods on three nodes", lambda: whole(cluster), 60)
+    (place / "experiment.yaml").write_text(EXPERIMENT.format(timeline=timeline))
+    return subprocess.Popen(
+        [sys.executable, "-m", "harness.cli.main", "run", "experiment.yaml", "--reports",
+         str(place / "runs"), "--kubeconfig", str(cluster.kubeconfig)],
+        cwd=place, env={**ENVIRONMENT, "XDG_STATE_HOME": str(place / "state")},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+
+def report(place):
+    latest = max((place / "runs").glob("*/report.json"), key=lambda path: path.stat().st_mtime)
+    return json.loads(latest.read_text())
+
+
+class Sampler(threading.Thread):
+    """What kubectl says while something goes on."""
+
+    def __init__(self, cluster):
+        super().__init__(daemon=True)
+        self.cluster, self.over = cluster, threading.Event()
+        self.replicas, self.images, self.cordoned = set(), set(), set()
+
+    def run(self):
+        while not self.over.wait(SAMPLED_S):
+            spec = self.cluster.get("-n", NAMESPACE, "deploy", "app")["spec"]
+            self.replicas.add(spec["replicas"])
+            self.images.add(spec["template"]["spec"]["containers"][0]["image"])
+            node = self.cluster.get("node", "n2")
+            self.cordoned.add(bool(node["spec"].get("unschedulable")))
+
+
+def test_each_is_confirmed_seen_by_kubectl_and_taken_back(cluster, place):
+    running = started(cluster, place, TIMELINE)
+    sampler = Sampler(cluster)
+    sampler.start()
+    said = running.communicate(timeout=200)[0]
+    sampler.over.set()
+    sampler.join(10)
+    assert running.returncode == 0, said
+    effects = {e["intervention"]: e for e in report(place)["effects"]}
+    assert set(effects) == {"kill", "delete", "scale", "image", "cordon", "drain"}
+    assert all(e["confirmed"] and not e["left_behind"] for e in effects.values()), said
+    assert sampler.replicas == {1, 3}
+    assert sampler.images == {"reliability-harness-checkout", "harness.invalid/no-such-image:1"}
+    assert sampler.cordoned == {True, False}
+    after = cluster.get("-n", NAMESPACE, "deploy", "app")["spec"]
+    assert after["replicas"] == 3
+    assert after["template"]["spec"]["containers"][0]["image"] == "reliability-harness-checkout"
+    assert "unschedulable" not in cluster.get("node", "n2")["spec"]
+
+
+def answers(cluster, node):
+    try:
+        socket.create_connection((cluster.address(node), 10250), 0.5).close()
+    except OSError:
+        return False
+    return True
+
+
+def test_a_node_without_power_gets_it_back_also_when_the_harness_is_killed(cluster, place):
+    running = started(cluster, place, DOWN)
+    try:
+        until("n3 is off", lambda: not answers(cluster, "n3"), 40)
+        os.kill(running.pid, signal.SIGKILL)
+        running.communicate(timeout=10)
+        until("n3 has power again", lambda: answers(cluster, "n3"), 30)
+    finally:
+        running.kill()
+    until("n3 is ready", lambda: cluster.is_ready("n3"), 60)
+    done = subprocess.run(
+        [sys.executable, "-m", "harness.cli.main", "recover", "--all"], cwd=REPOSITORY,
+        env={**ENVIRONMENT, "XDG_STATE_HOME": str(place / "state")}, text=True,
+        capture_output=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
