@@ -111,8 +111,9 @@ class Hands(Protocol):
     line that was fsynced before.
     """
 
-    def mechanism(self, resource: Resource) -> str:
-        """The name of what will carry this out: chosen once, by the ladder."""
+    def mechanism(self, resource: Resource, effects: tuple[Effect, ...] = ()) -> str:
+        """The name of what will carry these effects out: chosen by the ladder when it is first
+        asked, for all that the run will want of that resource."""
         ...
 
     def snapshot(self, resource: Resource) -> Snapshot: ...

@@ -65,6 +65,7 @@ class Performer:
         self._in_force = in_force
         self._watches = {effect.id: Watch() for effect in plan.effects}
         self._hurry = threading.Event()
+        self._chosen: set[Resource] = set()
 
     def hurry(self) -> None:
         """A second Ctrl-C: no more pauses between tries. Nothing is skipped."""
@@ -140,7 +141,15 @@ class Performer:
         # Who acts is no witness: what it answered counts for nothing.
         return self._found(effect, self._measure(effect, 0.0))
 
+    def _choose(self, resource: Resource) -> None:
+        """One mechanism for all that the run will want of that resource."""
+        if resource not in self._chosen:
+            wanted = (e for e in self._plan.effects if e.resource == resource and not e.event)
+            self._hands.mechanism(resource, tuple(e.does for e in wanted))  # type: ignore[misc]
+            self._chosen.add(resource)
+
     def _look_before(self, effect: PlannedEffect) -> go.Finding:
+        self._choose(effect.resource)
         look = self._watches[effect.id].before = self._measure(effect, BEFORE_S)
         return go.Finding(fine=True, data={"seen": encode(look.seen)})
 

@@ -49,8 +49,8 @@ class AgentHands:
         found: dict[str, Any] = self._ask("hello")
         return found
 
-    def mechanism(self, resource: Resource) -> str:
-        return str(self._ask("mechanism", resource=resource))
+    def mechanism(self, resource: Resource, effects: tuple[Effect, ...] = ()) -> str:
+        return str(self._ask("mechanism", resource=resource, effects=effects))
 
     def snapshot(self, resource: Resource) -> Snapshot:
         found: Snapshot = self._ask("snapshot", resource=resource)

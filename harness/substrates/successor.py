@@ -27,8 +27,8 @@ class SucceedingHands:
         self._known: set[str] = set()
         self._lock = threading.Lock()
 
-    def mechanism(self, resource: Resource) -> str:
-        return self._ask(lambda hands: hands.mechanism(resource))
+    def mechanism(self, resource: Resource, effects: tuple[Effect, ...] = ()) -> str:
+        return self._ask(lambda hands: hands.mechanism(resource, effects))
 
     def snapshot(self, resource: Resource) -> Snapshot:
         return self._ask(lambda hands: hands.snapshot(resource))

@@ -78,10 +78,10 @@ class ClusterHands:
         self._killed: dict[str, Processes] = {}
         self._pool = ThreadPoolExecutor(max(1, len(agents)), thread_name_prefix="renew")
 
-    def mechanism(self, resource: Resource) -> str:
-        return (
-            MECHANISM if self._platform.takes(resource) else self._of(resource).mechanism(resource)
-        )
+    def mechanism(self, resource: Resource, effects: tuple[Effect, ...] = ()) -> str:
+        if self._platform.takes(resource):
+            return MECHANISM
+        return self._of(resource).mechanism(resource, effects)
 
     def snapshot(self, resource: Resource) -> Snapshot:
         if self._platform.takes(resource):

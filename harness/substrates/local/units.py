@@ -106,8 +106,10 @@ class WorldHands:
         self._units = units
         self._agent = agent
 
-    def mechanism(self, resource: Resource) -> str:
-        return MECHANISM if isinstance(resource, Unit) else self._agent.mechanism(resource)
+    def mechanism(self, resource: Resource, effects: tuple[Effect, ...] = ()) -> str:
+        if isinstance(resource, Unit):
+            return MECHANISM
+        return self._agent.mechanism(resource, effects)
 
     def snapshot(self, resource: Resource) -> Snapshot:
         return Snapshot(MECHANISM) if isinstance(resource, Unit) else self._agent.snapshot(resource)

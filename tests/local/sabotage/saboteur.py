@@ -217,8 +217,8 @@ class SabotagedHands:
             self.hit.add(effect_id)
         return changed
 
-    def mechanism(self, resource: Resource) -> str:
-        return self.hands.mechanism(resource)
+    def mechanism(self, resource: Resource, effects: tuple[Any, ...] = ()) -> str:
+        return self.hands.mechanism(resource, effects)
 
     def snapshot(self, resource: Resource) -> Snapshot:
         return self.hands.snapshot(resource)
