@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Dict, Iterator, List, Optional, Tuple, Type
 
@@ -35,6 +36,7 @@ from harness.agent.trust import Trustee
 from harness.mechanisms.namespaces import adopt_orphans
 
 _TICK_S = 0.1
+_SILENCE_S = 8.0
 _THREADS = 32
 _LEFT_BEHIND = 5
 
@@ -113,11 +115,12 @@ def answers(service: Service, reaper: int) -> None:
 
 
 def _lines(service: Service, reaper: int) -> Iterator[bytes]:
-    """Lines of stdin as they come; between them the lease is looked at."""
-    rest = b""
-    while True:
+    """Lines of stdin as they come; between them the lease is looked at. Silence after its end is
+    an end of stdin that does not come: so it is when a cable was pulled."""
+    rest, heard = b"", time.monotonic()
+    while not (service.over and time.monotonic() > heard + _SILENCE_S):
         if select.select([0], [], [], _TICK_S)[0]:
-            read = os.read(0, 1 << 16)
+            read, heard = os.read(0, 1 << 16), time.monotonic()
             if not read:
                 return
             lines, rest = _split(rest + read)

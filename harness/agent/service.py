@@ -73,6 +73,11 @@ class Service:
         if due:
             self.take_back()
 
+    @property
+    def over(self) -> bool:
+        """Its lease has ended: nothing is changed any more."""
+        return bool(self._over)
+
     def close(self, why: str) -> Tuple[str, ...]:
         """Refuse what comes from now on, take everything back; what could not be taken back."""
         with self._guard:

@@ -163,7 +163,7 @@ def stopped(cluster, app="web"):
 
 
 def test_a_pause_stops_its_pods_and_no_others(place, targets):
-    place.experiment(PAUSE.replace("FOR", "6s"))
+    place.experiment(PAUSE.replace("FOR", "20s"))
     run = place.start("run", "experiment.yaml")
     place.until_held()
     assert stopped(targets) == [True, True]
@@ -229,7 +229,7 @@ def test_the_red_button_takes_everything_back_at_once(place, targets):
 
 
 def test_a_second_run_is_refused_with_the_holders_name(place, targets, tmp_path):
-    place.experiment(PAUSE.replace("FOR", "12s"))
+    place.experiment(PAUSE.replace("FOR", "60s"))
     run = place.start("run", "experiment.yaml")
     place.until_held()
     (tmp_path / "other").mkdir()
@@ -239,7 +239,8 @@ def test_a_second_run_is_refused_with_the_holders_name(place, targets, tmp_path)
     assert status == 2, said
     assert "is held by" in said
     run.send_signal(signal.SIGINT)
-    assert run.wait(30) == 4
+    said, _ = run.communicate(timeout=30)
+    assert run.returncode == 4, said
 
 
 def test_a_killed_pod_comes_back_and_a_signal_is_witnessed(place, targets):
