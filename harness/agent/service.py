@@ -157,7 +157,7 @@ class Service:
         self, holding: _Holding, effects: Tuple[InForce, ...]
     ) -> Tuple[InForce, ...]:  # fmt: skip
         """Once the lease is over, whoever only takes something away gets all of it taken away."""
-        less = {effect.id for effect in effects} <= holding.effects
+        less = {effect.id for effect in effects} < holding.effects
         return () if self._over and less else effects
 
     def _hold(self, holding: _Holding, receipt: Receipt) -> None:
