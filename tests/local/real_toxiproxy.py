@@ -21,7 +21,14 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def toxiproxy() -> Iterator[str]:
-    """A real server; the URL of its API."""
+    """The URL of its API."""
+    with mortal() as (url, _):
+        yield url
+
+
+@contextlib.contextmanager
+def mortal() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """One that the test may end."""
     port = free_port()
     argv = [str(built()), "-host", "127.0.0.1", "-port", str(port)]
     with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
@@ -34,6 +41,6 @@ def toxiproxy() -> Iterator[str]:
                     break
                 assert time.monotonic() < until
                 time.sleep(0.05)
-            yield url
+            yield url, process
         finally:
             process.kill()

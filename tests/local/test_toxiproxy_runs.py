@@ -11,7 +11,7 @@ import sys
 
 import pytest
 from fire import LEASE_AND_1_S, STOP, Place, wait
-from real_toxiproxy import free_port, toxiproxy
+from real_toxiproxy import free_port, mortal, toxiproxy
 from toxiproxy.toxic import Toxic
 
 from harness.substrates.attached.toxiproxy_api import Server
@@ -184,12 +184,12 @@ def test_a_proxy_that_is_not_there_is_made_and_taken_away(place):
 
 def test_a_server_that_dies_ends_the_run_and_leaves_nothing(tmp_path):
     place = Behind(tmp_path)
-    with toxiproxy() as url:
+    with mortal() as (url, server):
         place.begin(url)
         place.server.create("back", place.listen, place.upstream)
         with place.running("run", str(place.experiment(SLOW))) as shot:
             shot.until("witnessed f")
-            place.end_server()
+            server.kill()
             assert shot.ends() in (1, 6), shot.said
             assert "Traceback" not in shot.said
     assert place.harness("recover", "--all").returncode == 0
