@@ -128,9 +128,13 @@ spec:
 """
 
 
+def id_of(fault: str) -> str:
+    return re.sub(r"[._]", "-", fault)
+
+
 def timeline(faults: list[str]) -> list[str]:
     return [
-        f"id: {name.replace('.', '-')}, at: {2 + EVERY_S * n}s, fault: {name},"
+        f"id: {id_of(name)}, at: {2 + EVERY_S * n}s, fault: {name},"
         f" {FAULTS[name].fields}"
         for n, name in enumerate(faults)
     ]
@@ -216,7 +220,7 @@ def test_an_honest_run_passes(fault, sabotage, runs):
 def test_a_sabotaged_run_is_invalid_and_says_what_was_seen(sabotage, fault, runs):
     run = runs[sabotage, group_of(fault)].result()
     assert run["verdict"] == "invalid", run
-    mine = [id for id, of in run["effects"].items() if of == fault.replace(".", "-")]
+    mine = [id for id, of in run["effects"].items() if of == id_of(fault)]
     hit = [id for id in mine if id in run["hit"]]
     assert hit, "nothing was sabotaged"
     for id in mine:
