@@ -134,8 +134,7 @@ def id_of(fault: str) -> str:
 
 def timeline(faults: list[str]) -> list[str]:
     return [
-        f"id: {id_of(name)}, at: {2 + EVERY_S * n}s, fault: {name},"
-        f" {FAULTS[name].fields}"
+        f"id: {id_of(name)}, at: {2 + EVERY_S * n}s, fault: {name}, {FAULTS[name].fields}"
         for n, name in enumerate(faults)
     ]
 
