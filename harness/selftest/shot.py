@@ -23,6 +23,8 @@ from harness.selftest.victims import VICTIMS
 #: Within this the run has ended by itself, whoever was killed.
 OVER_S = 40.0
 _MARGIN_S = 1.0
+#: A rehearsal is held at every step: its lease is so many times as long.
+_REHEARSED = 10.0
 
 
 @contextlib.contextmanager
@@ -42,7 +44,7 @@ def rehearse(cell: Cell, home: Path, lease_s: float) -> Shot:
     """The same without a victim: its steps in their order, and who lives at each. `hit` says that
     the fault was witnessed and the run came to its end."""
     seen: dict[str, tuple[str, ...]] = {}
-    with shooting_range(cell, home, lease_s) as run:
+    with shooting_range(cell, home, _REHEARSED * lease_s) as run:
         begin = time.monotonic()
         while step := run.until([name for name in ORDER if name not in seen]):
             run.family.look()
