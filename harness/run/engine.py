@@ -55,7 +55,7 @@ class Engine:
         self.load = "none"
         self.finished = False
         self._begun = False
-        self._told = -plan.warmup
+        self._told: float | None = None
         self._gates: set[str] = set()
         self._out: list[Command] = []
         self._lives = Lives(plan, self._say, self._give_up)
@@ -127,9 +127,12 @@ class Engine:
             self._say(Write("prepared"), StartLoad())
 
     def _tick(self, now: float) -> None:
-        """Time is what passed between ticks: a clock that is set back ends nothing later."""
-        self._lives.now += max(0.0, now - self._told)
-        self._told = now
+        """Time is what passed between ticks: a clock that is set back ends nothing later. Where
+        second 0 lies is known once the load runs; until then, and first of all then, a tick says it.
+        """
+        passed = None if self._told is None else max(0.0, now - self._told)
+        self._lives.now = now if passed is None else self._lives.now + passed
+        self._told = None if self.load in ("none", "starting") else now
         self._due()
 
     def _due(self) -> None:

@@ -15,11 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from worlds import PYTHON, WHY_NOT, said
+from worlds import PYTHON, WHY_NOT, faults_of_a_world, said
 
 from harness.agent.effects import InForce, Snapshot
 from harness.cli.options import load
-from harness.faults import registry
 from harness.record.plan import Plan, PlannedEffect
 from harness.run.plan import make_plan
 from harness.substrates.local.substrate import LocalSubstrate
@@ -28,14 +27,14 @@ from harness.substrates.local.world import LocalWorld
 pytestmark = pytest.mark.skipif(bool(WHY_NOT), reason=f"no local world: {WHY_NOT}")
 
 PORT, BYTES, SOME = 8000, 500_000, 100_000
+MORE = "ready: tcp, restart: {after: 0.2s}"
 SYSTEM = f"""
 apiVersion: harness/v1
 kind: System
 metadata: {{name: effects}}
 spec:
   services:
-    server:
-      {{run: "{PYTHON} -m http.server $(port)", port: {PORT}, ready: tcp, restart: {{after: 0.2s}}}}
+    server: {{run: "{PYTHON} -m http.server $(port)", port: {PORT}, zones: [far], {MORE}}}
     caller:
       {{run: "{PYTHON} -m http.server $(port)", port: {PORT}, ready: tcp, calls: [server]}}
 """
@@ -266,6 +265,7 @@ EFFECTS: dict[str, list[tuple[str, Callable[[Inside], None]]]] = {
         ("mode: drop, direction: back", is_cut_in_silence),
         (f"mode: reject, ports: [{PORT}]", is_refused),
     ],
+    "zone.down": [("", is_cut_in_silence)],
     "network.duplicate": [("duplicate: 40%", comes_twice)],
     "network.reorder": [("reorder: 30%, hold: 20ms", is_out_of_order)],
     "network.corrupt": [("corrupt: 40%", is_damaged)],
@@ -284,12 +284,16 @@ EFFECTS: dict[str, list[tuple[str, Callable[[Inside], None]]]] = {
 }  # fmt: skip
 
 
+WHERE = {"process": "target: server", "zone": "target: zone/far"}
+
+
 @pytest.mark.parametrize(
     ("fault", "fields", "looks"),
     [(fault, fields, looks) for fault, each in EFFECTS.items() for fields, looks in each],
 )
 def test_a_condition_is_felt_while_it_is_on_and_not_afterwards(inside, fault, fields, looks):
-    where = "target: server" if fault.startswith("process.") else "from: caller, to: server"
+    family = fault.partition(".")[0]
+    where = WHERE.get(family, "from: caller, to: server")
     with inside.under(fault, ", ".join(filter(None, [where, "for: 30s", fields]))):
         looks(inside)
     is_as_before(inside)
@@ -340,5 +344,4 @@ def is_as_before(inside: Inside) -> None:
 
 
 def test_every_fault_has_an_effect_that_is_looked_at():
-    ours = {n for n in registry.names() if registry.find(n).__module__.startswith("harness.")}
-    assert set(EFFECTS) == ours
+    assert set(EFFECTS) == faults_of_a_world()

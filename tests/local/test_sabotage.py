@@ -19,9 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from worlds import PYTHON, WHY_NOT
-
-from harness.faults import registry
+from worlds import PYTHON, WHY_NOT, faults_of_a_world
 
 pytestmark = pytest.mark.skipif(bool(WHY_NOT), reason=f"no local world: {WHY_NOT}")
 
@@ -39,6 +37,7 @@ NO_PEERS = "it acts on processes, and those have no peers"
 PACKETS = "it acts on packets, whatever connection they are of"
 DOWN = "a port listens or does not; there is no half of it"
 ONCE = "its keeper ends and starts all of a replica, in one step"
+ALL = "everybody is its peer"
 OTHER_EDGE = "its peers are the edge: see `somewhere else`"
 
 
@@ -77,6 +76,10 @@ FAULTS: dict[str, Case] = {
     "network.duplicate": network("duplicate: 40%"),
     "network.reorder": network("reorder: 40%, hold: 30ms"),
     "network.corrupt": network("corrupt: 40%"),
+    "zone.down": Case(
+        f"target: zone/z, for: {LASTS_S}s",
+        {"new connections only": PACKETS, "one of two peers": ALL, "wrong peer": ALL},
+    ),
     "process.kill": processes("target: back"),
     "process.pause": processes(f"target: front, for: {LASTS_S}s"),
     "service.restart": processes("target: back, grace: 1s", half=ONCE),
@@ -93,7 +96,7 @@ FAULTS: dict[str, Case] = {
 
 #: Faults of one run, one after the other.
 GROUPS = {
-    "packets": [name for name in FAULTS if name.startswith("network.")],
+    "packets": [name for name in FAULTS if name.startswith(("network.", "zone."))],
     "transfers": [
         f"dependency.{name}" for name in ("bandwidth", "slow_close", "slicer", "limit_data")
     ],
@@ -121,7 +124,7 @@ kind: System
 metadata: {{name: sabotaged}}
 spec:
   services:
-    back: {{run: "{run}", replicas: 2, {more}}}
+    back: {{run: "{run}", replicas: 2, zones: [z], {more}}}
     aside: {{run: "{run}", replicas: 2, {more}}}
     front: {{run: "{run} {ask["back"]}", replicas: 2, calls: [back], {more}}}
     door: {{run: "{run} {ask["front"]}", calls: [front], {more}}}
@@ -198,10 +201,9 @@ def runs(request, tmp_path_factory) -> Iterator[dict[tuple[str, str], Future[dic
 
 
 def test_every_fault_is_in_the_table():
-    ours = {
-        name for name in registry.names() if registry.find(name).__module__.startswith("harness.")
-    }
-    assert set(FAULTS) == ours, "say in FAULTS how it is tried, and what cannot happen to it"
+    assert set(FAULTS) == faults_of_a_world(), (
+        "say in FAULTS how it is tried, and what cannot happen to it"
+    )
     assert all(set(case.cannot) <= set(SABOTAGES) for case in FAULTS.values())
 
 

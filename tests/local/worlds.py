@@ -4,7 +4,9 @@ import contextlib
 import sys
 from pathlib import Path
 
+from harness.capabilities import Edges, Links, Signals, Units
 from harness.experiment.model import Metadata, Service, System
+from harness.faults import registry
 from harness.substrates.local.process import Asked, spawn
 from harness.substrates.local.support import why_not
 
@@ -56,3 +58,10 @@ def said(world: str, host: str, command: str, directory: Path, service=True):
         child = spawn(world, asked, (nothing.fileno(), out.fileno(), out.fileno()))
         status = child.wait(20)
         return path.read_text(), status
+
+
+def faults_of_a_world():
+    """Ours that a local world can take; those of a cluster's own things are tried in tests/k8s."""
+    offered = (Links, Signals, Edges, Units)
+    ours = [n for n in registry.names() if registry.find(n).__module__.startswith("harness.")]
+    return {name for name in ours if registry.find(name).needs in offered}

@@ -142,6 +142,31 @@ def test_overlapping_effects_come_and_go_independently() -> None:
     assert steps.count("gone") == 2
 
 
+def test_second_0_lies_where_the_load_says_when_it_runs() -> None:
+    """Until then ticks count as if it began now, and it begins a little later."""
+    engine = Engine(plan(effect("a/x", link("api-0"), 1, 5)))
+    todo = [*engine.feed(go.Begin()), *engine.feed(go.Tick(-WARMUP_S))]
+    gates, now = [], -WARMUP_S - 0.4
+    while now < 1.2:
+        while todo:
+            command = todo.pop(0)
+            gates += [now] * isinstance(command, go.AskGate)
+            if not isinstance(command, (go.Write, go.Finish)):
+                todo += engine.feed(go.Done(command, answer(command)))
+        now += 0.1
+        todo += engine.feed(go.Tick(now))
+    assert gates == [pytest.approx(1.0, abs=0.11)]
+
+
+def test_a_clock_that_is_set_back_holds_nothing_longer() -> None:
+    engine = Engine(plan(effect("a/x", link("api-0"), 1, 5)))
+    engine.feed(go.Begin())
+    engine.feed(go.Done(go.StartLoad(), None))
+    for now in (0.0, 0.5, -3600.0, -3599.6):
+        engine.feed(go.Tick(now))
+    assert engine._lives.now == pytest.approx(0.9)
+
+
 @pytest.mark.parametrize("failing", ["refused", "gone"])
 def test_an_act_that_failed_ends_its_receipt(failing: str) -> None:
     engine = Engine(plan(effect("a/x", link("api-0"), 1, 5)))
