@@ -127,8 +127,9 @@ class Engine:
             self._say(Write("prepared"), StartLoad())
 
     def _tick(self, now: float) -> None:
-        """Time is what passed between ticks: a clock that is set back ends nothing later. Where
-        second 0 lies is known once the load runs; until then, and first of all then, a tick says it.
+        """Time is what passed between ticks: a clock that is set back ends nothing later.
+
+        Where second 0 lies is known once the load runs: the first tick from then on says it.
         """
         passed = None if self._told is None else max(0.0, now - self._told)
         self._lives.now = now if passed is None else self._lives.now + passed

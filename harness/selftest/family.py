@@ -16,6 +16,7 @@ from harness.mechanisms.processes import Child, everybody, send
 
 _KINDS = ("net", "mnt", "pid", "ipc", "user")
 _MECHANISM = b"harness.mechanisms."
+_AGENTS = (b"harness.agent.main", b"harness.substrates.attached.agent")
 _STOPPED = "T"
 
 
@@ -70,7 +71,7 @@ class Family:
 
     def agents(self) -> tuple[list[Process], list[Process]]:
         """Reapers, and agents."""
-        found = [p for p in self.alive if b"harness.agent.main" in _command(p)]
+        found = [p for p in self.alive if any(name in _command(p) for name in _AGENTS)]
         return self._split(found)
 
     def supervisors(self) -> tuple[list[Process], list[Process]]:

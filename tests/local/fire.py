@@ -87,6 +87,8 @@ spec:
   settle: {settle}
   {more}
 """
+#: The one that travels, and that of an attached system.
+AGENTS = ("harness.agent.main", "harness.substrates.attached.agent")
 _SLOW = "id: f, at: 1s, for: 60s, from: front, to: back, delay: 40ms"
 FAULTS = {
     "network": f"{{{_SLOW}, fault: network.latency}}",
@@ -224,24 +226,24 @@ class Shot:
                 else:
                     self.namespaces[name] = fd
 
-    def who(self, what: str) -> list[psutil.Process]:
-        """Processes of the run by a word of their command line, the oldest first."""
+    def who(self, *what: str) -> list[psutil.Process]:
+        """Processes of the run by one of some words of their command line, the oldest first."""
         self.look()
         found = []
         for process in self.known.values():
             with contextlib.suppress(psutil.Error):
-                if any(what in word for word in process.cmdline()):
+                if any(part in word for word in process.cmdline() for part in what):
                     found.append(process)
         return sorted(found, key=lambda process: process.pid)
 
     @property
     def reaper(self) -> psutil.Process:
-        agents = self.who("harness.agent.main")
+        agents = self.who(*AGENTS)
         return next(a for a in agents if a.ppid() not in {b.pid for b in agents})
 
     @property
     def agent(self) -> psutil.Process:
-        agents = self.who("harness.agent.main")
+        agents = self.who(*AGENTS)
         return next(a for a in agents if a.ppid() in {b.pid for b in agents})
 
     @property
