@@ -166,7 +166,7 @@ def test_a_pause_stops_its_pods_and_no_others(place, targets):
     place.experiment(PAUSE.replace("FOR", "20s"))
     run = place.start("run", "experiment.yaml")
     place.until_held()
-    assert stopped(targets) == [True, True]
+    until("both stand still", lambda: stopped(targets) == [True, True], 10)
     assert stopped(targets, "decoy") == [False]
     said, _ = run.communicate(timeout=60)
     assert run.returncode == 0, said
