@@ -27,14 +27,14 @@ PATIENCE_S = 5.0
 
 @dataclass
 class _Holding:
-    """One resource as this run changed it. `lock` is held while it changes; `effects` are the ids
-    that were last made; `place` is the resource as mechanisms know it, the same for as long as they
-    hold it."""
+    """One resource as this run changed it. `lock` is held while it changes; `asked` are the ids of
+    the effects that were last asked for; `place` is the resource as mechanisms know it, the same
+    for as long as they hold it."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     generation: int = -1
     held: bool = False
-    effects: FrozenSet[str] = frozenset()
+    asked: FrozenSet[str] = frozenset()
     snapshot: Snapshot = field(default_factory=lambda: Snapshot(""))
     place: Any = None
 
@@ -122,7 +122,6 @@ class Service:
             if effects:
                 self._hold(holding, Receipt(receipt, resource, snapshot))
             place = holding.place = holding.place or located(resource)
-            holding.effects = frozenset(effect.id for effect in effects)
             mechanism.make(place, snapshot, effects)
             step(" ".join(["made", *(effect.id for effect in effects)]))
             if not effects:
@@ -156,8 +155,12 @@ class Service:
     def _wanted(
         self, holding: _Holding, effects: Tuple[InForce, ...]
     ) -> Tuple[InForce, ...]:  # fmt: skip
-        """Once the lease is over, whoever only takes something away gets all of it taken away."""
-        less = {effect.id for effect in effects} < holding.effects
+        """Once the lease is over, whoever only takes something away gets all of it taken away: also
+        what was asked for too late, and refused.
+        """
+        ids = frozenset(effect.id for effect in effects)
+        less = ids < holding.asked
+        holding.asked = ids | holding.asked if self._over else ids
         return () if self._over and less else effects
 
     def _hold(self, holding: _Holding, receipt: Receipt) -> None:
