@@ -20,7 +20,8 @@ class SlowClose(EdgeFault, kind="dependency.slow_close"):
     """
 
     delay: Duration = Field(
-        description="from the dependency's end of a connection to its arrival", examples=["2s"]
+        description="from the dependency's end of a connection to its arrival",
+        examples=["500ms", "2s"],
     )
     share: Share = Field(
         Share(1), description="of the connections, drawn for each", examples=["100%", "20%"]
