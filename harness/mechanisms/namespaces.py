@@ -73,6 +73,22 @@ def new_netns() -> int:
     return found[0]
 
 
+def tried_apart(attempt: Callable[[], object], says: str) -> str:
+    """Why an attempt fails where it does no harm, in a network namespace of its own; empty when it
+    works. `says` is the message, with `{}` for the kernel's reason."""
+    try:
+        netns = new_netns()
+    except OSError as error:
+        return f"no network namespace can be made: {error}"
+    try:
+        inside(netns, attempt)
+    except OSError as error:
+        return says.format(error.strerror or error)
+    finally:
+        os.close(netns)
+    return ""
+
+
 def enter(namespace: Union[str, int], kind: int) -> None:
     """Move the calling thread into a namespace, given by path or descriptor."""
     if isinstance(namespace, int):

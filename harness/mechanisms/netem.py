@@ -9,7 +9,6 @@ reordering of what is delayed as well are not netem's.
 
 from __future__ import annotations
 
-import os
 import random
 import threading
 import time
@@ -19,7 +18,7 @@ from typing import Dict, Iterable, Optional, Sequence, Tuple
 from harness.agent.effects import Effect, Exercised, InForce, Link, LinkProfile, LinkSeen, Snapshot
 from harness.agent.protocol import Failed, TargetGone
 from harness.mechanisms.hosts import Host, host_at
-from harness.mechanisms.namespaces import identity, inside, new_netns
+from harness.mechanisms.namespaces import identity, inside, tried_apart
 from harness.mechanisms.netem_plan import MOST, profile_of, refusal
 from harness.mechanisms.netem_side import OURS, Side
 from harness.mechanisms.pipeline import Jitter
@@ -288,18 +287,7 @@ def _not_free(link: Link) -> str:
 
 
 def _refusal() -> str:
-    """Tried where it does no harm: on the loopback of a network namespace of our own."""
-    try:
-        netns = new_netns()
-    except OSError as error:
-        return f"no network namespace can be made: {error}"
-    try:
-        inside(netns, _try)
-    except OSError as error:
-        return f"the kernel's queues do not work: {error.strerror or error}"
-    finally:
-        os.close(netns)
-    return ""
+    return tried_apart(_try, "the kernel's queues do not work: {}")
 
 
 def _try() -> None:

@@ -31,7 +31,7 @@ from harness.agent.effects import (
 from harness.agent.protocol import Failed, TargetGone
 from harness.mechanisms.bpf import INGRESS, Attached, passing
 from harness.mechanisms.hosts import Host, host_at
-from harness.mechanisms.namespaces import identity, inside, new_netns
+from harness.mechanisms.namespaces import identity, inside, tried_apart
 from harness.mechanisms.netlink import Netlink
 from harness.mechanisms.probes import Prober, slowest
 from harness.mechanisms.relay_process import RelayProcess
@@ -181,20 +181,9 @@ def _is_relay(pid: int) -> bool:
 
 
 def _refusal() -> str:
-    """Tried where it does no harm: on the loopback of a network namespace of our own."""
     if not Path(DEVICE).exists():
         return f"there is no {DEVICE}"
-    try:
-        netns = new_netns()
-    except OSError as error:
-        return f"no network namespace can be made: {error}"
-    try:
-        inside(netns, _try)
-    except OSError as error:
-        return f"{error.strerror or error} (it needs root with CAP_BPF and Linux 6.6)"
-    finally:
-        os.close(netns)
-    return ""
+    return tried_apart(_try, "{} (it needs root with CAP_BPF and Linux 6.6)")
 
 
 def _try() -> None:
