@@ -9,7 +9,7 @@ from pathlib import Path
 
 CONTROL_PLANE = "cp"
 ZONES = "abc"
-BLOCKS = 4
+BLOCKS = 8
 SOURCE = Path(__file__).resolve().parent
 _CLAIMS = Path("/run/harness-devcluster")
 
@@ -74,7 +74,7 @@ class Layout:
         return f"198.18.{self.block}.{10 + number(node)}"
 
     def pods(self, node: str) -> str:
-        return f"198.19.{32 * self.block + number(node)}.0/24"
+        return f"198.19.{16 * self.block + number(node)}.0/24"
 
     def zone(self, node: str) -> str:
         return ZONES[(number(node) - 1) % len(ZONES)]
