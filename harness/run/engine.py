@@ -6,11 +6,10 @@ It never names a fault. What it holds to, at every step:
 - everything injected is reverted and then looked for, after an abort in reverse order on each
   resource; every receipt ends reverted, or as left behind;
 - one change at a time on a resource; overlapping effects come and go independently.
-Each is an assertion here or in `lives`, and `harness.simulation` tries to break each.
+Each is an assertion here or in one of its parts, and `harness.simulation` tries to break each.
 
-The phases of a run stand here, the lives of its effects in `lives`. A revert that fails is tried
-again there (each try is bounded), then the effect counts as left behind, and the run goes on taking
-back the others.
+The phases of a run stand here, the lives of its effects in `lives`, what is on each resource in
+`holdings`, and what time it is in `timeline`.
 """
 
 from __future__ import annotations
@@ -42,7 +41,8 @@ from harness.run.lifecycle import (
     Tick,
     Write,
 )
-from harness.run.lives import Life, Lives
+from harness.run.lives import Lives
+from harness.run.timeline import Life, Timeline
 
 WORTH_S = 0.5  #: less time than this is not worth skipping
 ON = (State.INJECTING, State.HELD, State.REVERTING, State.CHECKING)
@@ -51,23 +51,27 @@ ON = (State.INJECTING, State.HELD, State.REVERTING, State.CHECKING)
 class Engine:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.aborted: Abort | None = None
         self.load = "none"
         self.finished = False
         self._begun = False
         self._told: float | None = None
         self._gates: set[str] = set()
         self._out: list[Command] = []
-        self._lives = Lives(plan, self._say, self._give_up)
+        self._timeline = Timeline(plan)
+        self._lives = Lives(self._timeline, self._say, self._give_up)
+
+    @property
+    def aborted(self) -> Abort | None:
+        return self._timeline.aborted
 
     @property
     def ahead(self) -> float:
         """How far the timeline is ahead of the clock, in seconds: phases that ended early."""
-        return self._lives.ahead
+        return self._timeline.ahead
 
     @property
     def lives(self) -> dict[str, Life]:
-        return self._lives.all
+        return self._timeline.lives
 
     def feed(self, event: Event) -> list[Command]:
         """Take in what happened; answer with what is to be done, in order."""
@@ -92,23 +96,23 @@ class Engine:
     @property
     def in_force(self) -> tuple[tuple[Resource, InForce], ...]:
         """Every effect in force now, with its resource."""
-        held = self._lives.holdings.values()
+        held = self._lives.holdings
         return tuple((holding.resource, effect) for holding in held for effect in holding.in_force)
 
     @property
     def active(self) -> tuple[str, ...]:
         """The interventions that are on now."""
-        on = self._lives.timeline(*ON)
+        on = self._timeline.those(*ON)
         return tuple(dict.fromkeys(life.plan.intervention for life in on))
 
     def _skip(self, event: Decided) -> None:
         """Go to what the timeline has next. While anything is under way, nothing is skipped."""
-        next_at = self._lives.next_at()
+        next_at = self._timeline.next_at()
         if self.load != "running" or self.aborted or next_at is None:
             return
-        saved = min(next_at, self.plan.duration) - self._lives.timeline_now
+        saved = min(next_at, self.plan.duration) - self._timeline.now
         if saved >= WORTH_S:
-            self._lives.ahead += saved
+            self._timeline.ahead += saved
             told = {"phase": event.phase, "what": event.what, "saved_s": round(saved, 3)}
             self._say(Write("decided", "", told))
 
@@ -116,13 +120,13 @@ class Engine:
 
     def _begin(self) -> None:
         self._begun = True
-        for life in self._lives.prepares():
+        for life in self._timeline.prepares():
             self._lives.start(life)
 
     def _start_load_when_prepared(self) -> None:
         if not self._begun or self.load != "none" or self.aborted:
             return
-        if all(life.state is State.HELD for life in self._lives.prepares()):
+        if all(life.state is State.HELD for life in self._timeline.prepares()):
             self.load = "starting"
             self._say(Write("prepared"), StartLoad())
 
@@ -131,8 +135,10 @@ class Engine:
 
         Where second 0 lies is known once the load runs: the first tick from then on says it.
         """
-        passed = None if self._told is None else max(0.0, now - self._told)
-        self._lives.now = now if passed is None else self._lives.now + passed
+        if self._told is None:
+            self._timeline.passed = now
+        else:
+            self._timeline.passed += max(0.0, now - self._told)
         self._told = None if self.load in ("none", "starting") else now
         self._due()
 
@@ -148,7 +154,7 @@ class Engine:
         if intervention in self._gates:
             return
         lives = [self.lives[effect.id] for effect in self.plan.of(intervention)]
-        now = self._lives.timeline_now
+        now = self._timeline.now
         if all(life.state is State.READY and now >= life.plan.at for life in lives):
             self._gates.add(intervention)
             self._say(AskGate(intervention, alone=not self.active))
@@ -169,15 +175,13 @@ class Engine:
     def _abort(self, event: Abort) -> None:
         if self.aborted or self.finished:
             return
-        self.aborted, self._lives.aborted = event, True
+        self._timeline.aborted = event
         self._say(Write("abort", "", {"reason": event.reason, "by": event.by}))
-        for life in self._lives.timeline(State.PLANNED, State.BEFORE, State.READY):
-            life.state = State.SKIPPED
-        for life in self._lives.prepares():
-            if life.state is State.PLANNED:
+        for life in self.lives.values():
+            if life.state in (State.PLANNED, State.BEFORE, State.READY):
                 life.state = State.SKIPPED
-        self._lives.drop_waiting()
-        self._revert_all(self._lives.timeline(State.HELD))
+        self._lives.holdings.drop_waiting()
+        self._revert_all(self._timeline.those(State.HELD))
 
     def _revert_all(self, lives: list[Life]) -> None:
         """The latest first."""
@@ -234,15 +238,15 @@ class Engine:
             self._close()
 
     def _timeline_over(self) -> bool:
-        running = self.load == "running" and self._lives.timeline_now >= self.plan.duration
+        running = self.load == "running" and self._timeline.now >= self.plan.duration
         if not self.aborted and not running:
             return self.load in ("stopping", "ended")
         return all(e.state in ENDED for e in self.lives.values() if not e.plan.prepare)
 
     def _close(self) -> None:
-        self._revert_all([e for e in self._lives.prepares() if e.state is State.HELD])
+        self._revert_all([e for e in self._timeline.prepares() if e.state is State.HELD])
         if all(life.state in ENDED for life in self.lives.values()):
-            self._lives.assert_over()
+            self._lives.holdings.assert_over()
             self.finished = True
             self._say(Finish())
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from harness.agent.effects import InForce, Resource, Snapshot
+from harness.agent.effects import InForce, Snapshot
 from harness.record.journal import StepName
 
 
@@ -183,19 +183,3 @@ class Finding:
     fine: bool
     reason: str = ""
     data: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass
-class Holding:
-    """What the engine keeps of one resource: its receipt while any effect is on it."""
-
-    resource: Resource
-    receipt: str = ""
-    snapshot: Snapshot | None = None
-    generation: int = 0
-    in_force: tuple[InForce, ...] = ()
-    busy: bool = False
-    #: Changes that wait for the one under way: effect id and whether it comes or goes.
-    waiting: list[tuple[str, bool]] = field(default_factory=list)
-    #: What the outstanding `make` adds or takes.
-    change: tuple[str, bool] | None = None

@@ -11,18 +11,19 @@ from types import FunctionType
 
 from harness.agent.effects import InForce, Snapshot
 from harness.record import journal
-from harness.run import dispatch, engine, lives, recover
+from harness.run import dispatch, engine, holdings, lives, recover, timeline
 from harness.run import lifecycle as go
 from harness.run.lifecycle import State
 from harness.simulation import crash
 from harness.simulation.substrate import Substrate
 
-Lives, Engine = lives.Lives, engine.Engine
+Engine, Lives, Holdings = engine.Engine, lives.Lives, holdings.Holdings
+Timeline = timeline.Timeline
 
 
 def bare(monkeypatch) -> None:
     """Take the assertions out of the engine, as `python -O` does."""
-    for cls in (Lives, Engine):
+    for cls in (Engine, Lives, Holdings):
         module = inspect.getmodule(cls)
         code = compile(inspect.getsource(module), "bare", "exec", optimize=1, dont_inherit=True)
         made = {"__name__": module.__name__}
@@ -63,6 +64,17 @@ def _saying(old, change):
     return method
 
 
+def _heedless(old):
+    """A method that does not know of an abort."""
+
+    def method(self, *args):
+        aborted, self._timeline.aborted = self._timeline.aborted, None
+        old(self, *args)
+        self._timeline.aborted = self._timeline.aborted or aborted
+
+    return method
+
+
 def without(step):
     return lambda said: [c for c in said if getattr(c, "step", "") != step]
 
@@ -77,12 +89,12 @@ def receipt_not_written(patch):
 
 @mutant("an effect is on disk before it is made")
 def effect_before_its_line(patch):
-    patch(Lives, "_next_change", _saying(Lives._next_change, lambda said: said[::-1]))
+    patch(Holdings, "next_change", _saying(Holdings.next_change, lambda said: said[::-1]))
 
 
 @mutant("an effect is on disk before it is made")
 def effect_without_its_line(patch):
-    patch(Lives, "_next_change", _saying(Lives._next_change, without("injecting")))
+    patch(Holdings, "next_change", _saying(Holdings.next_change, without("injecting")))
 
 
 @mutant("an effect has its receipt on disk")
@@ -93,7 +105,7 @@ def effect_in_spite_of_the_disk(patch):
 @mutant("a receipt holds what was before any fault")
 def receipt_of_another_time(patch):
     def taken(self, life, snapshot):
-        holding = self._holding(life)
+        holding = self.holdings.of(life)
         life.seen_generation = holding.generation
         old(self, life, snapshot)
 
@@ -111,47 +123,29 @@ def end_not_written(patch):
 
 @mutant("nothing is injected after an abort")
 def abort_not_heeded(patch):
-    def snapshot_taken(self, life, snapshot):
-        aborted, self.aborted = self.aborted, False
-        old(self, life, snapshot)
-        self.aborted = aborted
-
-    old = Lives.snapshot_taken
-    patch(Lives, "snapshot_taken", snapshot_taken)
+    patch(Lives, "snapshot_taken", _heedless(Lives.snapshot_taken))
 
 
 @mutant("nothing is injected after an abort")
 def abort_keeps_what_waits(patch):
-    patch(Lives, "drop_waiting", lambda self: None)
+    patch(Holdings, "drop_waiting", lambda self: None)
 
 
 @mutant("nothing is held after an abort")
 def abort_takes_nothing_back(patch):
-    def revert_due(self):
-        aborted, self.aborted = self.aborted, False
-        old(self)
-        self.aborted = aborted
-
-    old = Lives.revert_due
-    patch(Lives, "revert_due", revert_due)
+    patch(Lives, "revert_due", _heedless(Lives.revert_due))
     patch(Engine, "_revert_all", lambda self, lives: None)
 
 
 @mutant("no effect is held beyond its time")
 def injected_while_aborting(patch):
-    def injected(self, life):
-        aborted, self.aborted = self.aborted, False
-        old(self, life)
-        self.aborted = aborted
-
-    old = Lives._injected
-    patch(Lives, "_injected", injected)
+    patch(Lives, "_injected", _heedless(Lives._injected))
     patch(Lives, "revert_due", lambda self: None)
 
 
 @mutant("after an abort the latest goes first")
 def first_injected_first_reverted(patch):
-    patch(Lives, "_latest_first", lambda self, holding: None)
+    patch(Holdings, "_latest_first", lambda self, holding: None)
 
 
 @mutant("who cannot take back ends the run")
@@ -177,12 +171,11 @@ def revert_forgotten(patch):
 def failed_inject_forgotten(patch):
     def failed(self, life, event):
         if life.state is State.INJECTING:
-            holding = self._holding(life)
-            holding.busy, holding.change = False, None
-            holding.in_force = tuple(e for e in holding.in_force if e.id != life.plan.id)
+            holding = self.holdings.of(life)
+            self.holdings.answered(holding, holding.without(life.plan.id))
             life.state = State.SKIPPED
             self._give_up("failed")
-            self._next_change(holding)
+            self.holdings.next_change(holding)
         else:
             old(self, life, event)
 
@@ -235,7 +228,7 @@ def takes_back_nothing(patch):
     def noted(c):
         return {e.id: e for e in c.in_force if e.id == c.effect} if isinstance(c, go.Make) else {}
 
-    patch(Lives, "_next_change", _saying(Lives._next_change, next_change))
+    patch(Holdings, "next_change", _saying(Holdings.next_change, next_change))
     looks_away(patch)
 
 
@@ -251,17 +244,17 @@ def tears_down_the_other(patch):
             if isinstance(c, go.Make) else c for c in said
         ]  # fmt: skip
 
-    patch(Lives, "_next_change", _saying(Lives._next_change, alone))
+    patch(Holdings, "next_change", _saying(Holdings.next_change, alone))
 
 
 @mutant("one change at a time on a resource")
 def two_changes_at_once(patch):
-    def change(self, holding, effect, *, comes):
-        holding.busy = False
-        old(self, holding, effect, comes=comes)
+    def change(self, life, *, comes):
+        self.of(life).under_way = None
+        old(self, life, comes=comes)
 
-    old = Lives._change
-    patch(Lives, "_change", change)
+    old = Holdings.change
+    patch(Holdings, "change", change)
 
 
 @mutant("generations go up")
@@ -271,14 +264,14 @@ def generation_stands_still(patch):
         old(self, holding)
         holding.generation = before
 
-    old = Lives._next_change
-    patch(Lives, "_next_change", next_change)
+    old = Holdings.next_change
+    patch(Holdings, "next_change", next_change)
 
 
 @mutant("a revert injects nothing")
 def revert_that_injects(patch):
     def next_change(self, holding):
-        coming = [e.plan for e in self.all.values()
+        coming = [e.plan for e in self._timeline.lives.values()
                   if e.state is State.PLANNED and e.plan.resource == holding.resource]  # fmt: skip
         more = tuple(InForce(e.id, e.does, 0.0) for e in coming if not e.event)
         say = self._say
@@ -289,8 +282,8 @@ def revert_that_injects(patch):
         old(self, holding)
         self._say = say
 
-    old = Lives._next_change
-    patch(Lives, "_next_change", next_change)
+    old = Holdings.next_change
+    patch(Holdings, "next_change", next_change)
 
 
 # ---------------------------------------------------------------- gates, witnesses, time
@@ -334,9 +327,9 @@ def gone_without_a_witness(patch):
 @mutant("no effect ends before its time")
 def time_of_the_plan(patch):
     def revert_due(self):
-        for life in self.timeline(State.HELD):
-            over = self.timeline_now >= life.plan.at + life.plan.lasts
-            if not life.plan.event and (over or self.aborted):
+        for life in self._timeline.those(State.HELD):
+            over = self._timeline.now >= life.plan.at + life.plan.lasts
+            if not life.plan.event and (over or self._timeline.aborted):
                 self.revert(life)
 
     patch(Lives, "revert_due", revert_due)
@@ -345,7 +338,7 @@ def time_of_the_plan(patch):
 @mutant("no effect is held beyond its time")
 def clock_believed(patch):
     def tick(self, now):
-        self._lives.now = now
+        self._timeline.passed = now
         self._due()
 
     patch(Engine, "_tick", tick)
@@ -354,12 +347,12 @@ def clock_believed(patch):
 @mutant("no fault is cut short that nobody saw")
 def unseen_is_enough(patch):
     def next_at(self):
-        for life in self.all.values():
+        for life in self.lives.values():
             life.witnessed = True
         return old(self)
 
-    old = Lives.next_at
-    patch(Lives, "next_at", next_at)
+    old = Timeline.next_at
+    patch(Timeline, "next_at", next_at)
 
 
 # ---------------------------------------------------------------- the end

@@ -164,7 +164,7 @@ def test_a_clock_that_is_set_back_holds_nothing_longer() -> None:
     engine.feed(go.Done(go.StartLoad(), None))
     for now in (0.0, 0.5, -3600.0, -3599.6):
         engine.feed(go.Tick(now))
-    assert engine._lives.now == pytest.approx(0.9)
+    assert engine._timeline.passed == pytest.approx(0.9)
 
 
 @pytest.mark.parametrize("failing", ["refused", "gone"])
