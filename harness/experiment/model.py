@@ -182,13 +182,16 @@ class Abort:
 class Guard:
     """`blast_radius` maps services, replicas, pods, nodes, zones to the most that may be touched.
     `namespaces` are the only ones (none: the system's); `ready_endpoints` is the share of each
-    service's ready replicas that must stay untouched."""
+    service's replicas that must stay ready and untouched. `budgets` and `quorums` name disruption
+    budgets that may be overdrawn, and StatefulSets that may lose their majority."""
 
     aborts: tuple[Abort, ...] = ()
     blast_radius: tuple[tuple[str, int], ...] = ()
     max_duration: Duration = Duration(3600)
     namespaces: tuple[str, ...] = ()
     ready_endpoints: float = 0.0
+    budgets: tuple[str, ...] = ()
+    quorums: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,8 @@ def read_guard(fields: Fields) -> Guard:
         max_duration=maximum,
         namespaces=radius.names("namespaces") if radius else (),
         ready_endpoints=_at_least(radius) if radius else 0.0,
+        budgets=radius.names("budgets") if radius else (),
+        quorums=radius.names("quorums") if radius else (),
     )
 
 

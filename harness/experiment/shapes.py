@@ -145,8 +145,10 @@ BLAST_RADIUS = Shape(
         Key("zones", "how many zones", INTEGER, 1),
         Key("pods", "how many pods", INTEGER, 20),
         Key("nodes", "how many nodes", INTEGER, 1),
-        Key("namespaces", "only these", NAMES, ["shop"]),
-        Key("ready_endpoints", "of each service, untouched", TEXT, "at least 50%"),
+        Key("namespaces", "only these, whoever lives there", NAMES, ["shop", "kube-system"]),
+        Key("ready_endpoints", "of each service, ready and untouched", TEXT, "at least 50%"),
+        Key("budgets", "disruption budgets that may be overdrawn", NAMES, ["api"]),
+        Key("quorums", "StatefulSets that may lose their majority", NAMES, ["database"]),
     ),
 )
 

@@ -31,6 +31,7 @@ from harness.run.disk import full, is_of_the_disk, not_begun, not_on_disk, unwri
 from harness.run.engine import Engine
 from harness.run.interpreter import Interpreter
 from harness.run.perform import Performer
+from harness.run.radius import Recheck
 from harness.run.recover import clear
 from harness.run.sampling import sampled
 from harness.run.signals import Signals
@@ -101,7 +102,8 @@ def _in_world(
         at = world.url(plan.load.url) if plan.load else ""
         journal.append("world.ready", world=world.name, load=at)
         with sampled(world, substrate, experiment.system, directory.path):
-            _run(experiment, plan, world, directory, journal, progress, signals, lease_s)
+            recheck = Recheck(experiment, plan, substrate)
+            _run(experiment, plan, world, directory, journal, progress, signals, lease_s, recheck)
             standing_at("world closing")
     journal.append("world.closed")
 
@@ -113,7 +115,7 @@ def _needs(plan: Plan) -> Needs:
 
 def _run(
     experiment: Experiment, plan: Plan, world: World, directory: RunDirectory,
-    journal: Journal, progress: Progress, signals: Signals, lease_s: float,
+    journal: Journal, progress: Progress, signals: Signals, lease_s: float, recheck: Recheck,
 ) -> None:  # fmt: skip
     engine = Engine(plan)
     hosts = tuple(service.name for service in experiment.system.services)
@@ -122,7 +124,7 @@ def _run(
     performer = Performer(plan, faults, world.hands, watcher.epoch, lambda: engine.in_force)
     loop = Interpreter(
         plan, engine, performer, world.hands, journal, watcher, world.troubles,
-        lambda: full(directory.path), RENEWED * lease_s,
+        lambda: full(directory.path), RENEWED * lease_s, recheck,
     )  # fmt: skip
     signals.listener = loop.end
     loop.run()

@@ -157,7 +157,7 @@ class Engine:
         now = self._timeline.now
         if all(life.state is State.READY and now >= life.plan.at for life in lives):
             self._gates.add(intervention)
-            self._say(AskGate(intervention, alone=not self.active))
+            self._say(AskGate(intervention, alone=not self.active, beside=self.active))
 
     def _gate_answered(self, intervention: str, reason: str) -> None:
         if self.aborted:

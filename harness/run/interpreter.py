@@ -71,8 +71,9 @@ class Interpreter:
     def __init__(
         self, plan: Plan, engine: Engine, performer: Performer, hands: Hands, journal: Journal,
         load: LoadAndLive, troubles: Callable[[], tuple[str, ...]], full: Callable[[], str],
-        renew_s: float,
+        renew_s: float, recheck: Callable[[str, tuple[str, ...]], str],
     ) -> None:  # fmt: skip
+        """`recheck` says why an intervention may not begin beside others, by a fresh look."""
         self.unwritten = ""  # why the journal could not be written, if it could not
         self._plan = plan
         self._engine = engine
@@ -83,6 +84,7 @@ class Interpreter:
         self._troubles = troubles
         self._full = full
         self._renew_s = renew_s
+        self._recheck = recheck
         self._events: queue.SimpleQueue[go.Event] = queue.SimpleQueue()
         workers = min(_WORKERS_AT_MOST, 4 + 2 * len(plan.effects))
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="effect")
@@ -150,8 +152,8 @@ class Interpreter:
                 return self._load.start()
             case go.StopLoad():
                 return self._load.stop()
-            case go.AskGate(_, alone):
-                return self._load.gate(alone=alone)
+            case go.AskGate(intervention, alone, beside):
+                return self._load.gate(alone=alone) or self._recheck(intervention, beside)
         return self._performer.perform(command)
 
     # ------------------------------------------------------------ the journal

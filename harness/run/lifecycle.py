@@ -94,10 +94,12 @@ class CheckGone:
 
 @dataclass(frozen=True)
 class AskGate:
-    """May this intervention begin? `alone`: nothing else is in force, so the baseline must hold."""
+    """May this intervention begin `beside` those that are on? `alone`: nothing else is in force,
+    so the baseline must hold."""
 
     intervention: str
     alone: bool
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

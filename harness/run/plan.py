@@ -8,26 +8,18 @@ a blast radius that is exceeded, objectives that no result could decide.
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
-from harness.agent.effects import (
-    Edge,
-    Intercept,
-    LinkProfile,
-    Node,
-    Resource,
-    ToxiproxyEdge,
-    Workload,
-)
+from harness.agent.effects import Edge, Intercept, LinkProfile, Resource, ToxiproxyEdge
 from harness.errors import Refused
 from harness.experiment.model import Closed, Experiment, Intervention, Load
 from harness.experiment.prober import probed, prober
 from harness.faults.fault import Condition, Event, Fault
 from harness.record.plan import LoadPlan, Plan, PlannedEffect
 from harness.record.redaction import referred
+from harness.run.radius import check
 from harness.substrates.substrate import Replica, Substrate, Topology
 
 RECOVERY_WINDOW_S = 5.0
@@ -50,7 +42,7 @@ def make_plan(
     effects = [
         e for i in experiment.timeline for e in _place(i, experiment, substrate, topology, chance)
     ]
-    _check_blast_radius(experiment, effects, topology)
+    check(experiment, tuple(effects), substrate)
     settle = experiment.settle if experiment.settle is not None else _settle(experiment)
     end = max((e.at + e.lasts for e in effects), default=0.0) + float(settle)
     duration = max(end, float(experiment.duration or 0))
@@ -102,7 +94,11 @@ def _place(
     origins, to = _ends(intervention, fault, experiment, topology)
     place = f"{experiment.path}:{intervention.line}"
     chosen = pick(origins, intervention.where.pick, chance, place)
-    if why := next(filter(None, (substrate.forbids(intervention.kind, r) for r in chosen)), ""):
+    named = intervention.where.target.partition("/")
+    whys = (
+        substrate.forbids(intervention.kind, r, named=named == ("pod", "/", r.name)) for r in chosen
+    )
+    if why := next(filter(None, whys), ""):
         raise Refused(f"{intervention.kind} on {intervention.where}: {why}", where=place)
     resources = substrate.resources(fault.needs, chosen, to)
     if not resources:
@@ -209,68 +205,6 @@ def _prepares(effects: Iterable[PlannedEffect]) -> tuple[PlannedEffect, ...]:
         )
         for edge, mechanism in edges.items()
     )  # fmt: skip
-
-
-# ---------------------------------------------------------------- how far
-
-
-def _check_blast_radius(
-    experiment: Experiment, effects: list[PlannedEffect], topology: Topology
-) -> None:
-    touched = [r for e in effects for r in _touched(e, topology)]
-    counts = Counter(
-        services=len({r.service for r in touched}),
-        replicas=len({r.name for r in touched}),
-        pods=len({r.name for r in touched}),
-        nodes=len({r.node for r in touched if r.node}),
-        zones=len({r.zone for r in touched if r.zone}),
-    )
-    _check_namespaces(experiment, effects)
-    _check_endpoints(experiment, touched, topology)
-    for what, most in experiment.guard.blast_radius:
-        if counts[what] > most:
-            names = sorted({getattr(r, what[:-1], r.name) for r in touched} - {""})
-            raise Refused(
-                f"this touches {counts[what]} {what} ({', '.join(names)}), the blast radius "
-                f"allows {most}", where=str(experiment.path),
-                hint="narrow the timeline or raise guard.blast_radius",
-            )  # fmt: skip
-
-
-def _check_namespaces(experiment: Experiment, effects: list[PlannedEffect]) -> None:
-    only = experiment.guard.namespaces
-    parts = (e.resource.target.split("->")[0].split("/") for e in effects)
-    others = {p[1] for p in parts if len(p) == 3} - set(only)
-    if only and others:
-        raise Refused(
-            f"this touches namespace {', '.join(sorted(others))}, the blast radius allows "
-            f"{', '.join(only)}", where=str(experiment.path),
-        )  # fmt: skip
-
-
-def _check_endpoints(experiment: Experiment, touched: list[Replica], topology: Topology) -> None:
-    """Of each service that is touched, so many ready replicas stay as they are."""
-    least = experiment.guard.ready_endpoints
-    names = {replica.name for replica in touched}
-    for service in sorted({replica.service for replica in touched} if least else ()):
-        ready = [r for r in topology.replicas if r.service == service and r.ready]
-        left = sum(r.name not in names for r in ready)
-        if left < least * len(ready):
-            raise Refused(
-                f"this leaves {left} of {len(ready)} ready endpoints of {service} untouched, the "
-                f"blast radius wants at least {least:.0%}", where=str(experiment.path),
-                hint="narrow the timeline (pick) or raise guard.blast_radius",
-            )  # fmt: skip
-
-
-def _touched(effect: PlannedEffect, topology: Topology) -> tuple[Replica, ...]:
-    """The replicas that the effect sits at, or all of its workload or node; for an edge of the
-    load, none of the system."""
-    hosts = effect.resource.target.split("->")[0].rpartition("/")[2].split("+")
-    if isinstance(effect.resource, Workload):
-        return topology.named(effect.resource.service)
-    by = "node" if isinstance(effect.resource, Node) else "name"
-    return tuple(r for r in topology.replicas if getattr(r, by) in hosts)
 
 
 # ---------------------------------------------------------------- load

@@ -103,6 +103,37 @@ class Topology:
 
 
 @dataclass(frozen=True)
+class Tenant:
+    """Somebody else's pod on a node of the system: what befalls the node befalls it."""
+
+    name: str
+    namespace: str
+    node: str
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A disruption budget: of these pods so many may be missed now, besides those that are."""
+
+    name: str
+    pods: tuple[str, ...]
+    spare: int
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a plan is judged by, all of one moment. `namespace` is the system's own, `sizes` how
+    many replicas each workload is to have, `rolling` are those whose rollout is under way."""
+
+    topology: Topology
+    namespace: str = ""
+    tenants: tuple[Tenant, ...] = ()
+    budgets: tuple[Budget, ...] = ()
+    sizes: tuple[tuple[str, int], ...] = ()
+    rolling: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Needs:
     """What a run will need of its world: the resources it changes, and for how long at most."""
 
@@ -177,8 +208,17 @@ class Substrate(Protocol):
         for what is not there, `NotReady` when nobody answers."""
         ...
 
-    def forbids(self, kind: str, replica: Replica) -> str:
-        """Why a fault of this kind must not act there, though it could; or nothing."""
+    def surroundings(
+        self, system: System, nodes: tuple[str, ...], *, outage: bool, anew: bool = False
+    ) -> Surroundings:
+        """What stands around the targets: who else lives on these nodes; with `outage` also what
+        may be missed. `anew` asks the cluster once more, and changes nothing that was planned.
+        Raises as `topology`."""
+        ...
+
+    def forbids(self, kind: str, replica: Replica, *, named: bool = False) -> str:
+        """Why a fault of this kind must not act there, though it could; or nothing. `named`: the
+        file means that very one, by its own name."""
         ...
 
     def place(self) -> Place | None:

@@ -65,6 +65,7 @@ spec:
   timeline:
 {timeline}
   settle: 3s
+  guard: {{blast_radius: {{namespaces: [platform-faults, shop, kube-system], budgets: [api]}}}}
   objectives: []
 """
 TIMELINE = """

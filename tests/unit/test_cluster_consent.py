@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from harness.experiment.model import AgentPod
-from harness.substrates.kubernetes.consent import ALLOW, allows, protected
+from harness.substrates.kubernetes.consent import ALLOW, allows, protected, refused
 from harness.substrates.kubernetes.manifest import LABEL, NAME, agent_job, label_of, pod_name
 from harness.substrates.kubernetes.objects import pod_of
 
@@ -34,22 +34,26 @@ def test_what_a_namespace_allows(words, kind, yes):
 
 
 def test_an_ordinary_pod_is_not_protected():
-    assert protected(pod(), "network.latency") == ""
+    assert protected(pod()) == ""
+    assert refused(pod(), "network.latency") == ""
 
 
 @pytest.mark.parametrize(
     ("it", "why"),
     [
         (pod(hostNetwork=True), "node's own network"),
-        (pod({ALLOW: "none"}), f"says {ALLOW}=none"),
-        (pod(annotations={ALLOW: "network"}), f"says {ALLOW}=network"),
         (pod({LABEL: NAME}), "an agent of ours"),
         (pod(annotations={"kubernetes.io/config.mirror": "x"}), "control plane"),
         (dataclasses.replace(pod(), namespace="kube-system"), "control plane"),
     ],
 )
 def test_what_is_left_alone(it, why):
-    assert why in protected(it, "process.kill")
+    assert why in protected(it)
+
+
+def test_a_pod_may_refuse_what_its_namespace_allows():
+    assert f"says {ALLOW}=none" in refused(pod({ALLOW: "none"}), "process.kill")
+    assert f"says {ALLOW}=network" in refused(pod(annotations={ALLOW: "network"}), "process.kill")
 
 
 def spec_of(agent):

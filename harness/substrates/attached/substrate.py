@@ -17,7 +17,7 @@ from harness.experiment.model import Service, System
 from harness.substrates.attached import behind
 from harness.substrates.attached.identity import is_served, listening_on, start_of
 from harness.substrates.hands import AgentHands
-from harness.substrates.substrate import Child, Needs, Replica, Topology
+from harness.substrates.substrate import Child, Needs, Replica, Surroundings, Topology
 from harness.substrates.successor import SucceedingHands
 
 _HERE = "127.0.0.1"
@@ -63,8 +63,13 @@ class AttachedSubstrate:
                 return f"a Toxiproxy cannot vary {smooth[0]} little by little; write step: [...]"
         return ""
 
-    def forbids(self, kind: str, replica: Replica) -> str:
+    def forbids(self, kind: str, replica: Replica, *, named: bool = False) -> str:
         return ""
+
+    def surroundings(
+        self, system: System, nodes: tuple[str, ...], *, outage: bool, anew: bool = False
+    ) -> Surroundings:
+        return Surroundings(self.topology(system))
 
     def place(self) -> None:
         return None

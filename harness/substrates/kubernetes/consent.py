@@ -37,15 +37,16 @@ class Consent:
         self._namespace = cluster.namespace
         self._labels = reader.namespace["metadata"].get("labels") or {}
 
-    def forbids(self, kind: str, pod: Pod) -> str:
-        """Why a fault of this kind must not act on this pod, or nothing."""
+    def forbids(self, kind: str, pod: Pod, *, named: bool = False) -> str:
+        """Why a fault of this kind must not act on this pod, or nothing. What a file means by its
+        own name needs its owner's consent, and no more."""
         if not allows(self._labels.get(ALLOW, ""), kind):
             said = self._labels.get(ALLOW)
             have = f"allows {said}" if said else "has not allowed any fault"
             return (
                 f"the owner of namespace {self._namespace} {have}: harness allow {self._namespace}"
             )
-        return protected(pod, kind)
+        return refused(pod, kind) or ("" if named else protected(pod))
 
 
 def allows(words: str, kind: str) -> bool:
@@ -54,17 +55,21 @@ def allows(words: str, kind: str) -> bool:
     return bool(given & {"all", kind.partition(".")[0]}) and "none" not in given
 
 
-def protected(pod: Pod, kind: str) -> str:
-    """What this pod is, that it should be left alone."""
+def refused(pod: Pod, kind: str) -> str:
+    """What its owner says about this very pod."""
     own = _value(pod.labels, ALLOW) or _value(pod.annotations, ALLOW)
+    return f"{pod.ref} says {ALLOW}={own}" if own and not allows(own, kind) else ""
+
+
+def protected(pod: Pod) -> str:
+    """What this pod is, that it is left alone unless a file names it."""
+    named = f"target: pod/{pod.name} would name it"
     if _value(pod.labels, LABEL) == NAME:
         return f"{pod.ref} is an agent of ours"
-    if own and not allows(own, kind):
-        return f"{pod.ref} says {ALLOW}={own}"
     if pod.static or pod.namespace in _SYSTEM:
-        return f"{pod.ref} belongs to the control plane"
+        return f"{pod.ref} belongs to the control plane ({named})"
     if pod.host_network:
-        return f"{pod.ref} is on its node's own network: a fault would hit the whole node"
+        return f"{pod.ref} is on its node's own network: a fault would hit the whole node ({named})"
     return ""
 
 

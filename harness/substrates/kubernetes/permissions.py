@@ -28,6 +28,8 @@ _LEASES = ("create", "delete", "get", "update")
 _WORKLOADS = ("deployments", "statefulsets", "daemonsets", "replicasets")
 _SIZED = ("deployments", "statefulsets")
 _WORKLOAD_FAULTS = ("rollout.bad_image", "scale.to")
+_OUTAGES = ("container.kill", "network.partition", "node.down", "node.drain", "pod.delete",
+            "process.kill", "process.pause", "scale.to", "zone.down")  # fmt: skip
 _NODE_FAULTS = ("node.cordon", "node.down", "node.drain", "zone.down")
 
 RULES = (
@@ -38,6 +40,7 @@ RULES = (
     Rule("targets", "apps", ("replicasets",), ("list",), "those of a Deployment"),
     Rule("targets", "apps", ("deployments",), ("list",), "is a rollout under way?"),
     Rule("targets", "batch", ("jobs",), ("get",), "whose pods are meant"),
+    Rule("targets", "policy", ("poddisruptionbudgets",), ("list",), "what can be spared", _OUTAGES),
     Rule("targets", "", ("pods",), ("delete",), "to delete them", ("pod.delete",)),
     Rule("targets", "", ("pods/eviction",), ("create",), "to evict them", ("node.drain",)),
     Rule("targets", "apps", _SIZED, ("patch",), "to change them, and back", _WORKLOAD_FAULTS),
@@ -53,6 +56,11 @@ RULES = (
     Rule("agents", "coordination.k8s.io", ("leases",), _LEASES, "one holder of each target"),
     Rule("cluster", "", ("nodes",), ("list",), "zones, and the address of the way in"),
     Rule("cluster", "", ("nodes",), ("get",), "how it is", _NODE_FAULTS),
+    Rule("cluster", "", ("pods",), ("list",), "who else lives on a node", ("node.down",)),
+    Rule(
+        "cluster", "policy", ("poddisruptionbudgets",), ("list",),
+        "what those can spare", ("node.down",),
+    ),
     Rule("cluster", "", ("nodes",), ("patch",), "to cordon it", ("node.cordon", "node.drain")),
 )  # fmt: skip
 

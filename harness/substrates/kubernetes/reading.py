@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 
 from harness.errors import Refused
@@ -19,16 +20,20 @@ from harness.substrates.kubernetes.objects import (
 )
 
 _APPS = ("deployment", "statefulset", "daemonset", "replicaset")
+_OTHERS = {"pod": "api/v1", "service": "api/v1"}
 
 
 class Reader:
     """One look at a namespace: everything it says is of about the same time."""
 
-    def __init__(self, api: Api, namespace: str) -> None:
+    def __init__(self, api: Api, namespace: str, nodes: dict[str, Node] | None = None) -> None:
         self.name = namespace
         self._api = api
         self._namespace = namespace
         self._core = f"/api/v1/namespaces/{namespace}"
+        self._workloads: dict[str, Json] = {}
+        if nodes is not None:  # known already: they do not move from zone to zone
+            self.nodes = nodes
 
     @cached_property
     def namespace(self) -> Json:
@@ -74,15 +79,13 @@ class Reader:
     def pods_of(self, reference: str) -> tuple[Pod, ...]:
         """Those of `deployment/web`, `service/web`, `pod/web-0`: its own, by ownership and not by
         labels alone. Raises `Refused` when there is no such workload."""
-        kind, _, name = reference.partition("/")
+        kind = reference.partition("/")[0]
+        workload = self.workload(reference)
         if kind == "pod":
-            return (pod_of(self._object(reference, f"{self._core}/pods/{name}")),)
+            return (pod_of(workload),)
         if kind == "service":
-            spec = self._object(reference, f"{self._core}/services/{name}")["spec"]
-            return self.labelled(selector_text({"matchLabels": spec.get("selector") or {}}))
-        group = "apis/apps/v1" if kind in _APPS else "apis/batch/v1"
-        there = f"/{group}/namespaces/{self._namespace}"
-        workload = self._object(reference, f"{there}/{kind}s/{name}")
+            selector = workload["spec"].get("selector") or {}
+            return self.labelled(selector_text({"matchLabels": selector}))
         labels = selector_text(workload["spec"]["selector"])
         owners = {workload["metadata"]["uid"]}
         if kind == "deployment":
@@ -91,6 +94,24 @@ class Reader:
 
     def services_of(self, pods: tuple[Pod, ...]) -> tuple[Service, ...]:
         return tuple(s for s in self.services if any(selects(s.selector, p.labels) for p in pods))
+
+    def workload(self, reference: str) -> Json:
+        """The object itself, as `pods_of` read it."""
+        if reference not in self._workloads:
+            kind, _, name = reference.partition("/")
+            group = "apis/apps/v1" if kind in _APPS else _OTHERS.get(kind, "apis/batch/v1")
+            path = f"/{group}/namespaces/{self._namespace}/{kind}s/{name}"
+            self._workloads[reference] = self._object(reference, path)
+        return self._workloads[reference]
+
+    def on_node(self, node: str) -> Iterator[Pod]:
+        """Everybody's pods there."""
+        return map(pod_of, self._api.items("/api/v1/pods", fieldSelector=f"spec.nodeName={node}"))
+
+    def budgets(self, namespace: str) -> tuple[Json, ...]:
+        """The disruption budgets there."""
+        path = f"/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets"
+        return tuple(self._api.items(path))
 
     def _sets_of(self, uid: str, labels: str) -> set[str]:
         path = f"/apis/apps/v1/namespaces/{self._namespace}/replicasets"

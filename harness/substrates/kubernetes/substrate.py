@@ -25,10 +25,11 @@ from harness.substrates.kubernetes.objects import Pod
 from harness.substrates.kubernetes.platform import MECHANISM, Platform
 from harness.substrates.kubernetes.power import Power
 from harness.substrates.kubernetes.reading import Reader
+from harness.substrates.kubernetes.surroundings import look_around
 from harness.substrates.kubernetes.topology import Found
 from harness.substrates.kubernetes.workloads import SIZED
 from harness.substrates.kubernetes.world import ClusterWorld
-from harness.substrates.substrate import Needs, Replica, Topology
+from harness.substrates.substrate import Needs, Replica, Surroundings, Topology
 
 _MECHANISMS = {Link: "chosen on the node", Edge: "proxy", Processes: "signals"}
 
@@ -68,12 +69,24 @@ class KubernetesSubstrate:
     def caveat(self, system: System) -> str:
         return ""
 
-    def forbids(self, kind: str, replica: Replica) -> str:
+    def surroundings(
+        self, system: System, nodes: tuple[str, ...], *, outage: bool, anew: bool = False
+    ) -> Surroundings:
+        self.topology(system)
+        assert self._found is not None, "its topology was asked for"
+        with _told(self.connection):
+            if not anew:
+                return look_around(self._found, self.reader, nodes, outage=outage)
+            reader = Reader(self.api, self._cluster.namespace, self.reader.nodes)
+            return look_around(topology.find(system, reader), reader, nodes, outage=outage)
+
+    def forbids(self, kind: str, replica: Replica, *, named: bool = False) -> str:
         pod = self._pods.get(replica.name)
         if pod is None:
             return ""
         with _told(self.connection):
-            if why := Consent(self._cluster, self.reader).forbids(kind, pod):
+            consent = Consent(self._cluster, self.reader)
+            if why := consent.forbids(kind, pod, named=named):
                 return why
             return self._forbids_node(kind, replica.node) if kind.startswith("node.") else ""
 

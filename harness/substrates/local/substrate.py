@@ -21,7 +21,7 @@ from harness.substrates.local.spec import NETNS, PRIVATE, Host, WorldSpec
 from harness.substrates.local.support import why_not
 from harness.substrates.local.units import LocalUnits, WorldHands
 from harness.substrates.local.world import LocalWorld, start_services
-from harness.substrates.substrate import Needs, Replica, Topology
+from harness.substrates.substrate import Needs, Replica, Surroundings, Topology
 
 #: The first rungs of the agent's ladder, all of which work in a world of our own.
 _MECHANISMS = {Link: "wire", Edge: "proxy", Processes: "signals", Unit: "supervisor"}
@@ -59,8 +59,13 @@ class LocalSubstrate:
     def cannot(self, resource: Resource, does: Effect | Act) -> str:
         return ""
 
-    def forbids(self, kind: str, replica: Replica) -> str:
+    def forbids(self, kind: str, replica: Replica, *, named: bool = False) -> str:
         return ""
+
+    def surroundings(
+        self, system: System, nodes: tuple[str, ...], *, outage: bool, anew: bool = False
+    ) -> Surroundings:
+        return Surroundings(self.topology(system))
 
     def place(self) -> None:
         return None

@@ -29,7 +29,7 @@ from harness.substrates.loopback import layout
 from harness.substrates.loopback.ports import reserved
 from harness.substrates.loopback.remains import note
 from harness.substrates.loopback.spec import ADDRESS, LoopbackSpec
-from harness.substrates.substrate import Needs, Replica, Topology
+from harness.substrates.substrate import Needs, Replica, Surroundings, Topology
 
 _MECHANISMS = {ProxiedEdge: "proxy", Processes: "signals", Unit: "supervisor"}
 _SUPERVISOR = "harness.substrates.loopback.supervisor"
@@ -75,8 +75,13 @@ class LoopbackSubstrate:
             return tuple(Processes(o.name, keeper=f"{KEEPERS}/{o.name}") for o in ours)
         return tuple(Unit(origin.name) for origin in ours) if capability is Units else ()
 
-    def forbids(self, kind: str, replica: Replica) -> str:
+    def forbids(self, kind: str, replica: Replica, *, named: bool = False) -> str:
         return ""
+
+    def surroundings(
+        self, system: System, nodes: tuple[str, ...], *, outage: bool, anew: bool = False
+    ) -> Surroundings:
+        return Surroundings(self.topology(system))
 
     def place(self) -> None:
         return None
