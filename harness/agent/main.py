@@ -19,6 +19,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Dict, Iterator, List, Optional, Tuple, Type
 
+from harness.agent import button
 from harness.agent.ladder import LADDER, Ladder
 from harness.agent.outside import move_out
 from harness.agent.protocol import (
@@ -49,6 +50,7 @@ def main(arguments: Optional[List[str]] = None, ladder: Rungs = LADDER) -> int:
     parser = argparse.ArgumentParser(description="Carries out effects, on a lease.")
     parser.add_argument("--lease", type=float, default=5.0, help="seconds (default: 5)")
     parser.add_argument("--in-pod", action="store_true", help="the reaper outlives the container")
+    parser.add_argument("--halted-by", action="append", default=[], metavar="NAMESPACE")
     options = parser.parse_args(arguments)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -59,7 +61,7 @@ def main(arguments: Optional[List[str]] = None, ladder: Rungs = LADDER) -> int:
     child = os.fork()
     if child == 0:
         ours.close()
-        serve(theirs, options.lease, ladder)
+        serve(theirs, options.lease, ladder, tuple(options.halted_by))
     theirs.close()
     if options.in_pod:
         move_out()
@@ -78,12 +80,15 @@ def reap(line: socket.socket, agent: int, ladder: Rungs) -> int:
     return _LEFT_BEHIND if left else 0
 
 
-def serve(line: socket.socket, lease_s: float, ladder: Rungs) -> None:
+def serve(
+    line: socket.socket, lease_s: float, ladder: Rungs, halted_by: Tuple[str, ...] = ()
+) -> None:
     """Be the agent until stdin ends; never returns."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     status = 1
     try:
         service = Service(Ladder(ladder), Trustee(line), lease_s)
+        button.watch(halted_by, service.halt)
         answers(service, os.getppid())
         status = _LEFT_BEHIND if service.close("its client has gone") else 0
     finally:

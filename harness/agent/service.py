@@ -9,6 +9,7 @@ an agent that has changed nothing has nothing to lose.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from dataclasses import dataclass, field
@@ -83,6 +84,13 @@ class Service:
         with self._guard:
             self._over = self._over or why
         return self.take_back()
+
+    def halt(self, why: str) -> None:
+        """The red button: `close`, and what could not be taken back is the reaper's at once."""
+        left = self.close(why)
+        sys.stderr.write(f"took everything back: {self._over}\n")
+        if left:
+            self._trustee.renew(time.monotonic())
 
     def take_back(self) -> Tuple[str, ...]:
         """Everything held, the last first. What could not be, in words; the reaper keeps those."""

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import Any, Protocol
 
+from harness.agent.button import HALT
 from harness.agent.effects import encode
 from harness.capabilities import Hands, HandsError
 from harness.errors import UsageError
@@ -232,4 +233,5 @@ class Interpreter:
             self._hands.renew()
         except HandsError as error:
             if not self._engine.aborted:
-                self._feed(go.Abort(str(error), "lease"))
+                by = "person" if HALT in str(error) else "lease"  # its agent saw the red button
+                self._feed(go.Abort(str(error), by))

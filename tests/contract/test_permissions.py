@@ -9,11 +9,14 @@ import pytest
 import yaml
 
 from harness.faults import registry
+from harness.substrates.kubernetes.manifest import ACCOUNT
 from harness.substrates.kubernetes.permissions import RULES, allowed, manifest, rules
 
 K8S = Path(__file__).parents[2] / "k8s"
 ROLES = {
     "target/role.yaml": manifest("Role", "harness-targets", rules("targets")),
+    "target/role-button.yaml": manifest("Role", ACCOUNT, rules("button")),
+    "overlays/cluster-wide/role-button.yaml": manifest("ClusterRole", ACCOUNT, rules("button")),
     "base/role-agents.yaml": manifest(
         "Role", "harness-agents", rules("agents"), namespace="harness-agents"
     ),

@@ -212,15 +212,20 @@ def agents():
     return [pid for pid, parent in parents.items() if parent in parents]
 
 
-def test_the_red_button_takes_everything_back_at_once(place, targets):
+def test_agents_see_the_red_button_themselves(place, targets):
+    """The harness is stopped, so that it cannot have been what acted."""
     place.experiment(PAUSE.replace("FOR", "60s"))
     run = place.start("run", "experiment.yaml")
     place.until_held()
+    run.send_signal(signal.SIGSTOP)
     targets.kubectl("annotate", "namespace", SPACE, "harness.dev/halt=now")
     try:
-        until("all pods run again", lambda: stopped(targets) == [False, False], 6)
+        took = until("all pods run again", lambda: stopped(targets) == [False, False], 6)
+        run.send_signal(signal.SIGCONT)
         said, _ = run.communicate(timeout=30)
         assert run.returncode == 4, said
+        for log in (place.path / "reports/last").glob("agent-*.log"):
+            assert "took everything back: harness.dev/halt=now" in log.read_text(), took
         status, said = place.run("plan", "experiment.yaml")
         assert status == 2
         assert "halted" in said

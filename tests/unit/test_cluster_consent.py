@@ -66,7 +66,7 @@ def test_an_agent_is_guaranteed_and_ends_by_itself():
     assert container["resources"]["requests"] == container["resources"]["limits"]
     assert spec["activeDeadlineSeconds"] == 90
     assert spec["restartPolicy"] == "Never"
-    assert spec["automountServiceAccountToken"] is False
+    assert spec["automountServiceAccountToken"] is True, "it sees the red button itself"
     assert spec["tolerations"] == [
         {"key": "a", "operator": "Equal", "value": "b", "effect": "NoSchedule"}
     ]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from harness.agent.button import HALT
 from harness.experiment.model import Cluster
 from harness.substrates.kubernetes.agents import refusal
 from harness.substrates.kubernetes.api import Api, ApiError
 from harness.substrates.kubernetes.connection import Connection, connect
-from harness.substrates.kubernetes.consent import ALLOW, HALT
+from harness.substrates.kubernetes.consent import ALLOW
 
 
 def allow(cluster: Cluster, words: str) -> Connection:

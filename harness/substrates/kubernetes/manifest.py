@@ -18,6 +18,8 @@ ACCOUNT = "harness-agent"
 LABEL = "app.kubernetes.io/name"
 NAME = "harness-agent"
 RUN = "harness.dev/run"
+#: The group of Roles.
+RBAC = "rbac.authorization.k8s.io"
 #: Beyond the run itself: to take back, to look, to be ended in order.
 MARGIN_S = 60
 
@@ -72,7 +74,7 @@ def _pod(node: str, agent: AgentPod, deadline: int) -> Json:
         "nodeName": node,
         "hostPID": True,
         "serviceAccountName": ACCOUNT,
-        "automountServiceAccountToken": False,
+        "automountServiceAccountToken": True,  # it looks at the red button itself
         "restartPolicy": "Never",
         "activeDeadlineSeconds": deadline,
         "terminationGracePeriodSeconds": 2,
@@ -101,6 +103,21 @@ def account(agent: AgentPod) -> Json:
     return {
         "apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta,
         "automountServiceAccountToken": False,
+    }  # fmt: skip
+
+
+def sight(namespace: str, agent: AgentPod) -> tuple[Json, Json]:
+    """The Role and RoleBinding in a system's namespace by which agents see its red button."""
+    meta = {"name": ACCOUNT, "namespace": namespace, "labels": {LABEL: NAME}}
+    rule = {"apiGroups": [""], "resources": ["namespaces"], "resourceNames": [namespace],
+            "verbs": ["get"]}  # fmt: skip
+    role = {"apiVersion": f"{RBAC}/v1", "kind": "Role", "metadata": meta, "rules": [rule]}
+    return role, {
+        "apiVersion": f"{RBAC}/v1", "kind": "RoleBinding", "metadata": meta,
+        "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": ACCOUNT},
+        "subjects": [
+            {"kind": "ServiceAccount", "name": ACCOUNT, "namespace": agent.namespace}
+        ],
     }  # fmt: skip
 
 

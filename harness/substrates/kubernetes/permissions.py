@@ -1,7 +1,8 @@
 """What a run asks of the API server: the Roles of `k8s/` are written from this.
 
 Each rule says why, and where it is needed: `targets` is the system's namespace, `agents` that of
-the agents, `cluster` what no namespace holds. Without those of `cluster` a run knows less: zones.
+the agents, `cluster` what no namespace holds, `button` what agents themselves ask of the system's
+namespace. Without those of `cluster` a run knows less: zones.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Where = Literal["targets", "agents", "cluster"]
+from harness.substrates.kubernetes.manifest import RBAC
+
+Where = Literal["targets", "agents", "cluster", "button"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ RULES = (
         "targets", "autoscaling", ("horizontalpodautoscalers",), ("list",),
         "who else decides the size", ("scale.to",),
     ),
+    Rule("targets", RBAC, ("roles", "rolebindings"), ("get",), "do agents see the red button?"),
+    Rule("button", "", ("namespaces",), ("get",), "the red button, whoever else is dead"),
     Rule("agents", "", ("namespaces", "serviceaccounts"), ("get",), "are they installed?"),
     Rule("agents", "batch", ("jobs",), ("create", "delete", "get", "list"), "one agent a node"),
     Rule("agents", "", ("pods",), ("create", "delete", "get", "list"), "is it there?"),

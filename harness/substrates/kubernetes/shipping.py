@@ -50,9 +50,11 @@ def code() -> bytes:
     return out.getvalue()
 
 
-def command(lease_s: float) -> tuple[str, ...]:
-    """What is executed in the container; `code()` is the first that its stdin gets."""
-    own = ("--lease", f"{lease_s:g}", "--in-pod")
+def command(lease_s: float, halted_by: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """What is executed in the container; `code()` is the first that its stdin gets. `halted_by`:
+    the namespaces whose red button ends it."""
+    watched = (word for namespace in halted_by for word in ("--halted-by", namespace))
+    own = ("--lease", f"{lease_s:g}", "--in-pod", *watched)
     return ("python3", "-c", BOOTSTRAP, str(len(code())), *own)
 
 

@@ -123,7 +123,8 @@ class KubernetesSubstrate:
         self.topology(system)
         _check_ready(self._pods.values())
         crew = Crew(
-            self.api, self._cluster.agent, needs.run_id, needs.lasts_s, lease_s, directory
+            self.api, self._cluster.agent, needs.run_id, needs.lasts_s, lease_s, directory,
+            halted_by=(self._cluster.namespace,),
         )  # fmt: skip
         nodes = sorted({self._node(r) for r in needs.resources} - {""})
         with agents_on(crew, tuple(nodes)) as agents:

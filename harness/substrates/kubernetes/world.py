@@ -7,11 +7,11 @@ import threading
 import time
 from pathlib import Path
 
+from harness.agent.button import HALT
 from harness.capabilities import Hands
 from harness.experiment.model import Cluster
 from harness.substrates.attached.substrate import AttachedChild, tied_child
 from harness.substrates.kubernetes.api import Api, ApiError, Json
-from harness.substrates.kubernetes.consent import HALT
 from harness.substrates.kubernetes.leases import LASTS_S, Leases
 from harness.substrates.kubernetes.objects import Pod, pod_of
 
