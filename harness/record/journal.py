@@ -75,14 +75,14 @@ class Journal:
     def __init__(self, path: Path, secrets: Secrets = ()) -> None:
         self._secrets = secrets
         self._one_at_a_time = threading.Lock()
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         _lock(self._fd, path)
         chain = chain_of(path)
         self._number, self._head, self._size = len(chain.steps), chain.head, chain.whole
         if chain.damaged:  # evidence: kept, and what is written now stands behind it
             self._size += len(chain.rest)
         os.ftruncate(self._fd, self._size)
-        if chain.rest and not chain.rest.endswith(b"\n") and chain.damaged:
+        if chain.damaged and not chain.rest.endswith(b"\n"):
             self._size += os.write(self._fd, b"\n")
 
     def append(self, step: StepName, effect: str = "", **data: Any) -> Step:
@@ -152,7 +152,7 @@ def encoded(steps: Iterable[Step]) -> bytes:
 def is_held(path: Path) -> bool:
     """Whether the one that writes this journal is alive."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
         return False
     try:
@@ -214,7 +214,7 @@ def _verify(raw: bytes, before: str) -> tuple[Step, str] | None:
 def _parts(raw: bytes, sum_length: int) -> tuple[bytes, bytes]:
     """A line's sum, and the content that it is over."""
     cut = _START + sum_length + len('",')
-    return raw[:cut], b"{" + raw[cut:].rstrip(b"\n")
+    return raw[:cut], b"{" + raw[cut:].removesuffix(b"\n")
 
 
 def _step(data: dict[str, Any]) -> Step:

@@ -216,12 +216,10 @@ class Engine:
             case StartLoad() | AskGate():
                 self.load = "ended" if self.load == "starting" else self.load
                 self._abort(Abort(event.reason, "internal"))
-            case StopLoad():
+            case StopLoad() | Finish():
                 self.load = "ended"
             case Write():
                 self._abort(Abort(f"the journal cannot be written: {event.reason}", "disk"))
-            case Finish():
-                pass
             case command:
                 self._lives.failed(self.lives[command.effect], event)
 

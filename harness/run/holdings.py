@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from harness.agent.effects import InForce, Resource, Snapshot
 from harness.run.lifecycle import Make, State, Write
@@ -19,9 +19,18 @@ _UNDER_RECEIPT = (
 )  # fmt: skip
 
 
+Way = Literal["injecting", "reverting"]
+
+
 class Change(NamedTuple):
+    """An effect that comes or goes, in the words of the journal."""
+
+    way: Way
     effect: str
-    comes: bool  #: or it goes
+
+    @property
+    def comes(self) -> bool:
+        return self.way == "injecting"
 
 
 @dataclass
@@ -55,9 +64,9 @@ class Holdings:
     def __iter__(self) -> Iterator[Holding]:
         return iter(self._all.values())
 
-    def change(self, life: Life, *, comes: bool) -> None:
+    def change(self, life: Life, way: Way) -> None:
         holding = self.of(life)
-        holding.waiting.append(Change(life.plan.id, comes))
+        holding.waiting.append(Change(way, life.plan.id))
         if self._timeline.aborted:
             self._latest_first(holding)
         self.next_change(holding)
@@ -65,8 +74,8 @@ class Holdings:
     def next_change(self, holding: Holding) -> None:
         if holding.under_way or not holding.waiting:
             return
-        holding.under_way = holding.waiting.pop(0)
-        effect, comes = holding.under_way
+        holding.under_way = change = holding.waiting.pop(0)
+        effect, comes = change.effect, change.comes
         kept = holding.without(effect)
         does: Any = self._timeline.lives[effect].plan.does
         wanted = (*kept, InForce(effect, does, self._timeline.passed)) if comes else kept
@@ -77,9 +86,10 @@ class Holdings:
         holding.generation += 1
         # What was asked for counts as in force from here: an unanswered make counts as made.
         holding.in_force = wanted if comes else holding.in_force
-        step = Write("injecting" if comes else "reverting", effect,
-                     {"generation": holding.generation})  # fmt: skip
-        self._say(step, Make(effect, holding.receipt, holding.generation, holding.snapshot, wanted))
+        self._say(
+            Write(change.way, effect, {"generation": holding.generation}),
+            Make(effect, holding.receipt, holding.generation, holding.snapshot, wanted),
+        )
 
     def answered(self, holding: Holding, in_force: tuple[InForce, ...]) -> bool:
         """The change under way is over, and this is in force. Did its effect come?"""
@@ -100,9 +110,9 @@ class Holdings:
     def drop_waiting(self) -> None:
         """Injects that still wait behind another change never began."""
         for holding in self:
-            for effect, comes in holding.waiting:
-                if comes:
-                    life = self._timeline.lives[effect]
+            for change in holding.waiting:
+                if change.comes:
+                    life = self._timeline.lives[change.effect]
                     life.state = State.SKIPPED
                     self.release(life)
             holding.waiting = [change for change in holding.waiting if not change.comes]

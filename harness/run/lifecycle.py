@@ -182,6 +182,6 @@ Event = Begin | Tick | Done | Failed | Abort | Decided
 class Finding:
     """What a look came to. `data` is what the journal keeps of it; `fine`: confirmed, or gone."""
 
-    fine: bool
+    fine: bool = False
     reason: str = ""
     data: dict[str, Any] = field(default_factory=dict)

@@ -97,7 +97,7 @@ class Lives:
         if life.plan.event:
             self._say(Write("acting", life.plan.id), Perform(life.plan.id, holding.receipt))
         else:
-            self.holdings.change(life, comes=True)
+            self.holdings.change(life, "injecting")
 
     def made(self, life: Life, command: Make) -> None:
         holding = self.holdings.of(life)
@@ -162,7 +162,7 @@ class Lives:
         else:
             life.state = State.REVERTING
             life.reverts += 1
-            self.holdings.change(life, comes=False)
+            self.holdings.change(life, "reverting")
 
     def _check(self, life: Life, holding: Holding) -> CheckGone:
         last = not holding.in_force and not holding.waiting
@@ -195,7 +195,7 @@ class Lives:
         self._say(Write("failed", life.plan.id, {"doing": doing, "reason": event.reason}))
         match event.command:
             case Look():
-                self.looked(life, Finding(fine=False, data={"error": event.reason}))
+                self.looked(life, Finding(data={"error": event.reason}))
             case CheckGone():
                 self._check_failed(life, event)
             case Make():
@@ -236,4 +236,4 @@ class Lives:
         if event.target_gone:
             self._target_gone(life)
         else:
-            self.checked(life, Finding(fine=False, reason=event.reason))
+            self.checked(life, Finding(reason=event.reason))

@@ -4,6 +4,7 @@ in `lives` (the states) and in `engine` (the phases).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from harness.record.plan import Plan, PlannedEffect
@@ -63,4 +64,4 @@ class Timeline:
             return None
         begins = [life.plan.at - LEAD_S for life in planned]
         ends = [life.injected + life.plan.lasts for life in held]
-        return min([*begins, *ends], default=float("inf"))
+        return min([*begins, *ends], default=math.inf)

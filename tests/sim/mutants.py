@@ -249,9 +249,9 @@ def tears_down_the_other(patch):
 
 @mutant("one change at a time on a resource")
 def two_changes_at_once(patch):
-    def change(self, life, *, comes):
+    def change(self, life, way):
         self.of(life).under_way = None
-        old(self, life, comes=comes)
+        old(self, life, way)
 
     old = Holdings.change
     patch(Holdings, "change", change)

@@ -16,14 +16,15 @@ from harness.simulation.plans import WARMUP_S
 from harness.simulation.schedule import Schedule, run_schedule
 
 #: `make simulate` does a million; these are other seeds.
-SCHEDULES = 4000
 FIRST = 7_000_000
+AT_A_TIME = 200
 
 
-def test_nothing_is_left_behind() -> None:
-    tally = portion(FIRST, SCHEDULES)
+@pytest.mark.parametrize("part", range(10))
+def test_nothing_is_left_behind(part: int) -> None:
+    tally = portion(FIRST + part * AT_A_TIME, AT_A_TIME)
     assert not tally.violations
-    assert tally.crashed > SCHEDULES / 20
+    assert tally.crashed > AT_A_TIME / 40
     assert len(tally.troubles) > 10
 
 
@@ -142,10 +143,53 @@ def test_overlapping_effects_come_and_go_independently() -> None:
     assert steps.count("gone") == 2
 
 
-def test_second_0_lies_where_the_load_says_when_it_runs() -> None:
+def begun(plan: Plan) -> Engine:
+    """Its load runs, and no tick came yet."""
+    engine = Engine(plan)
+    engine.feed(go.Begin())
+    engine.feed(go.Done(go.StartLoad()))
+    return engine
+
+
+def test_before_it_begins_nothing_is_done() -> None:
+    engine = Engine(plan(effect("a/x", link("api-0"), 1, 5)))
+    assert engine.feed(go.Tick(-WARMUP_S)) == []
+    assert (engine.load, engine.finished, engine.aborted) == ("none", False, None)
+    assert engine._begun is False
+    assert engine.active == engine.in_force == ()
+
+
+def test_a_run_that_is_over_cannot_be_aborted() -> None:
+    engine = Engine(plan())
+    engine.feed(go.Abort("stop", "person"))
+    assert engine.finished is True
+    assert engine.feed(go.Abort("again", "guard")) == []
+    assert engine.aborted == go.Abort("stop", "person")
+
+
+@pytest.mark.parametrize(
+    ("now", "saved"), [(1.23456, [6.765]), (7.5, [0.5]), (7.51, []), (8.0, []), (9.0, [])]
+)
+def test_what_is_decided_early_saves_the_time_until_what_comes_next(
+    now: float, saved: list[float]
+) -> None:
+    """Two seconds before a fault it is looked at; less than half a second is not worth it."""
+    engine = begun(plan(effect("a/x", link("api-0"), 10, 10)))
+    engine._timeline.passed = now
+    said = engine.feed(go.Decided("baseline", ("all",)))
+    assert [c.data["saved_s"] for c in said if isinstance(c, go.Write)] == saved
+    assert engine.ahead == pytest.approx(sum(saved), abs=0.001)
+
+
+@pytest.mark.parametrize("early", [go.StartLoad, go.Begin])
+def test_second_0_lies_where_the_load_says_when_it_runs(early: type) -> None:
     """Until then ticks count as if it began now, and it begins a little later."""
     engine = Engine(plan(effect("a/x", link("api-0"), 1, 5)))
-    todo = [*engine.feed(go.Begin()), *engine.feed(go.Tick(-WARMUP_S))]
+    if early is go.Begin:
+        engine.feed(go.Tick(-WARMUP_S))
+    todo = engine.feed(go.Begin())
+    if early is go.StartLoad:
+        engine.feed(go.Tick(-WARMUP_S))
     gates, now = [], -WARMUP_S - 0.4
     while now < 1.2:
         while todo:
@@ -159,9 +203,7 @@ def test_second_0_lies_where_the_load_says_when_it_runs() -> None:
 
 
 def test_a_clock_that_is_set_back_holds_nothing_longer() -> None:
-    engine = Engine(plan(effect("a/x", link("api-0"), 1, 5)))
-    engine.feed(go.Begin())
-    engine.feed(go.Done(go.StartLoad(), None))
+    engine = begun(plan(effect("a/x", link("api-0"), 1, 5)))
     for now in (0.0, 0.5, -3600.0, -3599.6):
         engine.feed(go.Tick(now))
     assert engine._timeline.passed == pytest.approx(0.9)

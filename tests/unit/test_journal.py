@@ -1,9 +1,13 @@
 """The journal: what is read is what was written, whatever became of the file since."""
 
+import hashlib
 import json
 import os
 import resource
+import socket
+import threading
 import zlib
+from pathlib import Path
 
 import pytest
 
@@ -59,6 +63,13 @@ def test_what_is_read_is_what_was_written(written):
     assert not chain_in(written.read_bytes()).rest
 
 
+def test_a_line_has_this_form():
+    body = '{"n":3,"at":5,"step":"abort","effect":"f/api","where":"/here"}'
+    total = hashlib.sha256(body.encode()).hexdigest()
+    line = f'{{"sha":"{total}",{body[1:]}\n'.encode()
+    assert encoded([Step(3, 5, "abort", "f/api", {"where": Path("/here")})]) == line
+
+
 def test_each_line_can_be_read_by_itself(written):
     for line in written.read_text().splitlines():
         assert len(json.loads(line)["sha"]) == 64
@@ -70,6 +81,14 @@ def test_a_changed_byte_shows_wherever_it_is(written):
     for at in range(len(whole)):
         changed = whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
         assert len(chain_in(changed).steps) <= whole[:at].count(b"\n") < count
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_a_byte_put_in_shows_wherever_it_is(written, older):
+    whole = of_before(read(written)) if older else written.read_bytes()
+    for at in range(len(whole)):
+        more = whole[:at] + b" " + whole[at:]
+        assert len(chain_in(more).steps) <= whole[:at].count(b"\n")
 
 
 def test_a_line_taken_out_or_put_in_shows(written):
@@ -200,8 +219,12 @@ def test_one_writer(written):
     assert not is_held(written.with_name("none"))
     book = Journal(written)
     assert is_held(written)
-    with pytest.raises(Held, match="another process"):
+    open_files = len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises(Held) as held:
         Journal(written)
+    assert str(held.value) == f"{written} is being written by another process"
+    assert is_held(written)
+    assert len(list(Path("/proc/self/fd").iterdir())) == open_files
     book.close()
     assert not is_held(written)
 
@@ -252,6 +275,30 @@ def test_a_line_is_on_disk_before_append_returns(written, monkeypatch):
     book.close()
     assert synced == [written.stat().st_size]
     assert journal.read(written)[-1] == made
+
+
+def test_whoever_listens_is_told_of_each_line_once_it_is_on_disk(written, monkeypatch):
+    heard = []
+
+    def listen():
+        for _ in range(2):
+            line = server.accept()[0]
+            heard.append((line.recv(100).decode(), read(written)[-1].step))
+            line.send(b"!")
+            line.close()
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
+        server.bind(str(written.with_name("steps")))
+        server.listen()
+        monkeypatch.setenv("HARNESS_STEPS", server.getsockname())
+        listener = threading.Thread(target=listen)
+        listener.start()
+        book = Journal(written)
+        book.append("injecting", "f/api")
+        book.append("run.ended")
+        book.close()
+        listener.join()
+    assert heard == [("injecting f/api", "injecting"), ("run.ended", "run.ended")]
 
 
 def test_secrets_are_not_written(tmp_path):
