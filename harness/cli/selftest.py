@@ -45,7 +45,12 @@ def _checked(
 )
 @click.option("--fault", "kinds", multiple=True, metavar="KIND", help="Only this; repeatable.")
 @click.option("--seed", type=int, help="Seed of the sample; printed.  [default: random]")
-@click.option("--at-once", type=click.IntRange(1, 32), help="Runs at once.  [default: 2 a core]")
+@click.option("--at-once", type=click.IntRange(1, 32), help="Runs at once.  [default: 3 a core]")
+@click.option(
+    "--resume",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Go on after an interrupt, from the JSON report that it left.",
+)
 @click.option(
     "--output",
     "outputs",
@@ -56,7 +61,7 @@ def _checked(
 )
 def selftest(
     quick: bool, kinds: tuple[str, ...], seed: int | None, at_once: int | None,
-    outputs: tuple[str, ...],
+    resume: Path | None, outputs: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Kill everybody at every step of every fault, and look for what is left.
 
@@ -65,17 +70,19 @@ def selftest(
 
     \b
     harness selftest
-    harness selftest --full --fault network.latency --output json=latency.json
+    harness selftest --full --output json=all.json
+    harness selftest --full --output json=all.json --resume all.json
     """  # noqa: D301  click's mark is a real backspace
     from harness.selftest.conduct import Asked, conduct
     from harness.selftest.progress import Counting
 
-    seed = secrets.randbelow(2**31) if seed is None else seed
+    before = _before(resume) if resume else None
+    seed = before.seed if before else secrets.randbelow(2**31) if seed is None else seed
     click.echo(f"seed {seed}", err=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: nothing stays of us
     with _home() as home:
-        at_once = at_once or 2 * (os.cpu_count() or 1)
-        asked = Asked(_known(kinds), not quick, seed, at_once, home)
+        at_once = at_once or 3 * (os.cpu_count() or 1)
+        asked = Asked(_known(kinds), not quick, seed, at_once, home, before)
         report = conduct(asked, Counting(sys.stderr))
         kept = report.exit_status is Exit.LEFT_BEHIND
         home.rename(home.with_name(f"{home.name}-left")) if kept else None
@@ -93,6 +100,15 @@ def _home() -> Iterator[Path]:
         yield home
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+def _before(path: Path) -> Report:
+    from harness.selftest.report import from_json
+
+    try:
+        return from_json(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise UsageError(f"--resume {path}: this is no report of a selftest") from None
 
 
 def _known(kinds: tuple[str, ...]) -> tuple[str, ...]:

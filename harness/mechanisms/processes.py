@@ -14,7 +14,7 @@ import os
 import signal
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple
+from typing import Container, Dict, List, Optional, Tuple
 
 from harness.agent.effects import Process, Processes
 from harness.mechanisms.namespaces import identity
@@ -30,9 +30,16 @@ class Child:
     parent: int
 
 
-def everybody() -> List[Child]:
-    """Every process that lives now."""
-    return [child for pid in _pids() if (child := _stat(pid)) is not None]
+def everybody(but: Container[int] = ()) -> List[Child]:
+    """Every process that lives now; pids of `but` are not looked at."""
+    pids = (pid for pid in _pids() if pid not in but)
+    return [child for pid in pids if (child := _stat(pid)) is not None]
+
+
+def as_now(process: Process) -> Optional[Process]:
+    """The same with its state of now; None when it is gone."""
+    now = _stat(process.pid)
+    return now.process if now is not None and now.process.start == process.start else None
 
 
 def find(target: Processes) -> Tuple[Process, ...]:
@@ -65,8 +72,7 @@ def send(process: Process, number: signal.Signals) -> bool:
 
 
 def is_alive(process: Process) -> bool:
-    now = _stat(process.pid)
-    return now is not None and now.process.start == process.start
+    return as_now(process) is not None
 
 
 def name_of(process: Process) -> str:
@@ -125,7 +131,8 @@ def family(pid: int, start: int = 0) -> List[Process]:
 
 
 def _pids() -> List[int]:
-    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+    with os.scandir("/proc") as entries:
+        return [int(entry.name) for entry in entries if entry.name.isdigit()]
 
 
 def _stat(pid: int) -> Optional[Child]:

@@ -77,7 +77,7 @@ def _taken(take: Take, cell: Cell, home: Path, lease_s: float) -> Shot:
     for attempt in range(_TRIES):
         directory = home / str(attempt)
         shot = take(cell, directory, lease_s)
-        if not shot.left and not shot.wrong:
+        if not shot.bad:
             shutil.rmtree(directory)
         if shot.hit:
             break

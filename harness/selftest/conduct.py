@@ -1,18 +1,22 @@
-"""A selftest from its choice of faults to its report: rehearse each, then shoot."""
+"""A selftest from its choice of faults to its report: rehearse each, then shoot.
+
+One that was interrupted is resumed from its report: what it showed is kept, the rest is taken.
+"""
 
 from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.selftest.campaign import campaign, offered
+from harness.selftest.campaign import Campaign, campaign, offered
 from harness.selftest.cells import cells_of, full, quick
 from harness.selftest.progress import Counting
 from harness.selftest.report import Report
-from harness.selftest.results import Shot
+from harness.selftest.results import Cell, Shot
 
 LEASE_S = 1.0
 _QUICK = 100
@@ -20,32 +24,58 @@ _QUICK = 100
 
 @dataclass(frozen=True)
 class Asked:
-    """`home`: an empty directory for the runs; those that left something stay there."""
+    """`home`: an empty directory for the runs; those that left something stay there. `before`: the
+    report of an interrupted selftest of the same choice and seed."""
 
     kinds: tuple[str, ...]
     everything: bool
     seed: int
     at_once: int
     home: Path
+    before: Report | None = None
 
 
 def conduct(asked: Asked, counting: Counting) -> Report:
-    begin, chance = time.monotonic(), random.Random(asked.seed)
+    begin = time.monotonic()
+    before = asked.before or Report(asked.seed, LEASE_S, 0.0, 0, (), (), ())
     answers = list(offered(asked.kinds, asked.home))
     there = [cell for cell, why in answers if not why]
     with campaign(asked.home, LEASE_S, asked.at_once) as taking:
-        rehearsed = counting.over("rehearsing", taking.rehearse(there), len(there))
-        rehearsals = tuple(sorted(rehearsed, key=lambda shot: there.index(shot.cell)))
+        rehearsals, interrupted = _rehearsed(there, before, taking, counting)
         cells = cells_of(rehearsals)
-        chosen = full(cells, chance) if asked.everything else quick(cells, _QUICK, chance)
-        shots, interrupted = _until_interrupted(
-            counting.over("killing", taking.shoot(chosen), len(chosen))
-        )
+        shots = before.hits
+        if not interrupted:
+            more, interrupted = _shot(_chosen(asked, cells), before, taking, counting)
+            shots += more
     return Report(
-        seed=asked.seed, lease_s=LEASE_S, took_s=time.monotonic() - begin, cells=len(cells),
-        rehearsals=rehearsals, shots=shots, interrupted=interrupted,
+        seed=asked.seed, lease_s=LEASE_S, took_s=before.took_s + time.monotonic() - begin,
+        cells=len(cells), rehearsals=rehearsals, shots=shots, interrupted=interrupted,
         not_offered=tuple((c.fault, c.substrate, why) for c, why in answers if why),
     )  # fmt: skip
+
+
+def _rehearsed(
+    there: list[Cell], before: Report, taking: Campaign, counting: Counting
+) -> tuple[tuple[Shot, ...], bool]:
+    """In the order of `there`, so that one seed makes one choice."""
+    kept = {shot.cell: shot for shot in before.rehearsals if shot.hit or shot.bad}
+    new = [cell for cell in there if cell not in kept]
+    rehearsing = counting.over("rehearsing", taking.rehearse(new), len(new))
+    made, interrupted = _until_interrupted(rehearsing)
+    found = [*(kept[cell] for cell in there if cell in kept), *made]
+    return tuple(sorted(found, key=lambda shot: there.index(shot.cell))), interrupted
+
+
+def _chosen(asked: Asked, cells: list[Cell]) -> list[Cell]:
+    chance = random.Random(asked.seed)
+    return full(cells, chance) if asked.everything else quick(cells, _QUICK, chance)
+
+
+def _shot(
+    chosen: list[Cell], before: Report, taking: Campaign, counting: Counting
+) -> tuple[tuple[Shot, ...], bool]:
+    rest = list((Counter(chosen) - Counter(shot.cell for shot in before.hits)).elements())
+    return _until_interrupted(counting.over("killing", taking.shoot(rest), len(rest)))
 
 
 def _until_interrupted(shots: Iterable[Shot]) -> tuple[tuple[Shot, ...], bool]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from harness.agent.effects import Process
-from harness.mechanisms.processes import Child, everybody, send
+from harness.mechanisms.processes import Child, as_now, everybody, send
 
 _KINDS = ("net", "mnt", "pid", "ipc", "user")
 _MECHANISM = b"harness.mechanisms."
@@ -29,7 +29,7 @@ class Family:
         self._root = harness
         self._target = target
         self._known: dict[tuple[int, int], Process] = {}
-        self._strangers: set[tuple[int, int]] = set()
+        self._strangers: set[int] = set()
         self._ours = _namespaces(os.getpid())
         #: Each with a descriptor of it: its number is nobody else's for as long as we look.
         self._namespaces: dict[str, int] = {}
@@ -39,17 +39,18 @@ class Family:
             os.close(fd)
 
     def look(self) -> None:
-        """Find newcomers, and forget the dead."""
-        here = {_key(child.process): child for child in everybody()}
+        """Find newcomers, and forget the dead. Strangers are looked at once: no pid is given away
+        again within the seconds of a run."""
+        here = {_key(child.process): child for child in everybody(but=self._strangers)}
         pids = {pid for pid, _ in self._known.keys() & here.keys()} | {self._root}
         self._known = {key: here[key].process for key in self._known if key in here}
-        new = [here[key] for key in here.keys() - self._known.keys() - self._strangers]
+        new = [here[key] for key in here.keys() - self._known.keys()]
         for child in sorted(new, key=lambda child: child.process.start):
             if child.process.pid == self._root or child.parent in pids or self._is_in(child):
                 self._take(child.process)
                 pids.add(child.process.pid)
             else:
-                self._strangers.add(_key(child.process))
+                self._strangers.add(child.process.pid)
 
     @property
     def alive(self) -> tuple[Process, ...]:
@@ -85,10 +86,9 @@ class Family:
     # ------------------------------------------------------------ helpers
 
     def _stopped(self) -> Iterable[Process]:
-        now = {_key(child.process): child.process for child in everybody()}
-        mine = [*self._known, *([_key(self._target)] if self._target else [])]
-        found = (now[key] for key in mine if key in now and key not in self.frozen)
-        return [process for process in found if process.state == _STOPPED]
+        mine = [*self.alive, *([self._target] if self._target else [])]
+        found = (as_now(process) for process in mine if _key(process) not in self.frozen)
+        return [process for process in found if process and process.state == _STOPPED]
 
     def _is_in(self, child: Child) -> bool:
         with contextlib.suppress(OSError):

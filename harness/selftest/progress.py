@@ -33,7 +33,7 @@ class Counting:
             task = progress.add_task(what, total=total, left=0)
             left = 0
             for shot in shots:
-                left += bool(shot.left or shot.wrong)
+                left += shot.bad
                 progress.update(task, advance=1, left=left)
                 yield shot
 
@@ -41,7 +41,7 @@ class Counting:
         begin = told = time.monotonic()
         left = 0
         for number, shot in enumerate(shots, 1):
-            left += bool(shot.left or shot.wrong)
+            left += shot.bad
             now = time.monotonic()
             if now - told >= _LINE_S or number == total:
                 told, rest = now, (now - begin) / number * (total - number)

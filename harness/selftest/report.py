@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import statistics
 from collections import Counter, defaultdict
@@ -10,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TextIO
 
+from pydantic import TypeAdapter
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -45,7 +45,7 @@ class Report:
     def exit_status(self) -> Exit:
         """Something left outranks what could not be known."""
         everything = (*self.rehearsals, *self.shots)
-        if any(shot.left or shot.wrong for shot in everything):
+        if any(shot.bad for shot in everything):
             return Exit.LEFT_BEHIND
         if self.interrupted:
             return Exit.INTERRUPTED
@@ -73,8 +73,11 @@ class Report:
         return max(_times(self.hits), default=0.0)
 
 
+_REPORT = TypeAdapter(Report)
+
+
 def as_json(report: Report, out: TextIO) -> None:
-    data: dict[str, Any] = dataclasses.asdict(report)
+    data: dict[str, Any] = _REPORT.dump_python(report, mode="json")
     data |= {
         "kills": len(report.hits), "cells_hit": len(_cells(report.hits)),
         "left_behind": sum(bool(shot.left) for shot in report.shots),
@@ -82,6 +85,11 @@ def as_json(report: Report, out: TextIO) -> None:
     }  # fmt: skip
     json.dump(data, out, indent=1)
     out.write("\n")
+
+
+def from_json(text: str) -> Report:
+    """What `as_json` wrote. Raises `ValueError` for what it did not."""
+    return _REPORT.validate_json(text)
 
 
 def as_text(report: Report, out: TextIO) -> None:
@@ -124,7 +132,7 @@ def _table(title: str, shots: Iterable[Shot], by: By, order: tuple[str, ...]) ->
 
 def _row(shots: list[Shot]) -> tuple[str | Text, ...]:
     times = _times(shots) or [0.0]
-    left = sum(bool(shot.left or shot.wrong) for shot in shots)
+    left = sum(shot.bad for shot in shots)
     return (
         str(len(shots)), Text(str(left), "bold red" if left else ""),
         f"{statistics.median(times):.2f} s", f"{max(times):.2f} s", _takers(shots),
@@ -142,7 +150,7 @@ def _takers(shots: list[Shot]) -> str:
 
 
 def _print_bad(console: Console, report: Report) -> None:
-    bad = [shot for shot in (*report.rehearsals, *report.shots) if shot.left or shot.wrong]
+    bad = [shot for shot in (*report.rehearsals, *report.shots) if shot.bad]
     for shot in bad[:_DETAILS]:
         console.print(Text(f"\n{_where(shot)}", "bold red"))
         for line in (*shot.left, *shot.wrong):
@@ -160,7 +168,7 @@ def _where(shot: Shot) -> str:
 
 
 def _verdict(report: Report) -> Text:
-    left = sum(bool(shot.left or shot.wrong) for shot in report.shots)
+    left = sum(shot.bad for shot in report.shots)
     style = "bold green" if report.exit_status is Exit.PASS else "bold red"
     begin = "interrupted: " if report.interrupted else ""
     covered = f"{len(_cells(report.hits))} of {report.cells} cells"

@@ -24,7 +24,7 @@ class Shot:
     `over_s`: when the last of the run's processes was gone. Seconds from the strike.
 
     `by`: who took it back first, as far as it could be seen. `left`: what stayed, `wrong`: what the
-    run did that it must not do, in words.
+    run did that it must not do, in words. `load`: the machine's, averaged over a minute.
     """
 
     cell: Cell
@@ -34,5 +34,10 @@ class Shot:
     over_s: float = 0.0
     left: tuple[str, ...] = ()
     wrong: tuple[str, ...] = ()
+    load: float = 0.0
     #: Of a rehearsal: each step with those who could be killed there.
     seen: tuple[tuple[str, tuple[str, ...]], ...] = field(default=())
+
+    @property
+    def bad(self) -> bool:
+        return bool(self.left or self.wrong)

@@ -8,6 +8,7 @@ something was injected that must not be.
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,7 +82,10 @@ def _struck(run: Range, cell: Cell) -> Shot:
     run.watch(OVER_S)
     over = time.monotonic()
     gone_s = (run.clean_at or over) - (begin if on else _abort_at(run, begin))
-    return judged(run, Shot(cell, hit, effect_s=max(0.0, gone_s), over_s=over - begin), begin)
+    struck = Shot(
+        cell, hit, effect_s=max(0.0, gone_s), over_s=over - begin, load=os.getloadavg()[0]
+    )
+    return judged(run, struck, begin)
 
 
 def _abort_at(run: Range, begin: float) -> float:

@@ -9,7 +9,7 @@ import pytest
 
 from harness.errors import Exit
 from harness.selftest.cells import cells_of, full, quick
-from harness.selftest.report import Report, as_json, as_text
+from harness.selftest.report import Report, as_json, as_text, from_json
 from harness.selftest.results import Cell, Shot
 from harness.selftest.steps import ORDER
 from harness.selftest.victims import VICTIMS
@@ -65,6 +65,15 @@ def test_what_it_comes_to(shot, status):
     data = json.loads(out.getvalue())
     assert data["exit_status"] == status
     assert data["kills"] == 1 + bool(shot.hit)
+
+
+def test_a_report_can_be_gone_on_from():
+    out = io.StringIO()
+    before = replace(report(GOOD), interrupted=True, not_offered=(("node.down", "local", "why"),))
+    as_json(before, out)
+    assert from_json(out.getvalue()) == before
+    with pytest.raises(ValueError, match="seed"):
+        from_json("{}")
 
 
 def test_nothing_taken_is_no_proof():
