@@ -19,12 +19,12 @@ from harness.errors import HarnessError, Refused
 from harness.faults import registry
 from harness.mechanisms.namespaces import die_with_parent
 from harness.run.plan import make_plan
+from harness.selftest import plain
 from harness.selftest.results import Cell, Shot
 from harness.selftest.scratch import scratch
 from harness.selftest.shot import rehearse, shoot
-from harness.substrates.registry import substrate_for
 
-SUBSTRATES = ("local", "attached")
+SUBSTRATES = ("local", "attached", "plain")
 _TRIES = 3
 
 Take = Callable[[Cell, Path, float], Shot]
@@ -95,10 +95,12 @@ def offered(kinds: Iterable[str], home: Path) -> Iterator[tuple[Cell, str]]:
 def _why_not(cell: Cell, home: Path) -> str:
     fault = registry.find(cell.fault)
     assert fault, "chosen from the registry"
+    if cell.substrate == "plain" and (why := plain.why_not()):
+        return why
     with scratch(home, cell.substrate, fault) as place:
         try:
             experiment = place.experiment()
-            make_plan(experiment, substrate_for(experiment.system), 1, "offered")
+            make_plan(experiment, place.substrate(experiment.system), 1, "offered")
         except Refused as error:
             return error.message
         except HarnessError as error:

@@ -22,15 +22,18 @@ _STOPPED = "T"
 
 class Family:
     """`look` often: whoever came and lost all kin in between two looks is known by its namespace
-    alone. `target` is looked at, too, but is nobody of the run."""
+    alone. `target` is looked at, too, but is nobody of the run, no more than those `beside`, whose
+    namespaces are there before it."""
 
-    def __init__(self, harness: int, target: Process | None) -> None:
+    def __init__(
+        self, harness: int, target: Process | None, beside: Iterable[int] = ()
+    ) -> None:  # fmt: skip
         self.frozen: set[tuple[int, int]] = set()  # those that we stopped
         self._root = harness
         self._target = target
         self._known: dict[tuple[int, int], Process] = {}
         self._strangers: set[int] = set()
-        self._ours = _namespaces(os.getpid())
+        self._ours = set().union(*map(_namespaces, (os.getpid(), *beside)))
         #: Each with a descriptor of it: its number is nobody else's for as long as we look.
         self._namespaces: dict[str, int] = {}
 

@@ -18,7 +18,6 @@ from harness.report.progress import Progress
 from harness.run.conduct import conduct, run_id
 from harness.run.plan import make_plan
 from harness.selftest.scratch import Scratch
-from harness.substrates.registry import substrate_for
 
 _FAILED = 70
 
@@ -56,7 +55,7 @@ def _become(scratch: Scratch, lease_s: float) -> None:
 
 def run(scratch: Scratch, lease_s: float) -> None:
     experiment = scratch.experiment()
-    substrate = substrate_for(experiment.system)
+    substrate = scratch.substrate(experiment.system)
     plan = make_plan(experiment, substrate, 1, run_id("selftest"))
     conduct(experiment, plan, substrate, scratch.path / "reports", Progress(plan), lease_s)
 

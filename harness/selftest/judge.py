@@ -59,6 +59,7 @@ def _left(run: Range) -> Iterator[str]:
     yield from (str(path) for d in PRIVATE for path in Path(d).glob(f"*{place.mark}*"))
     yield from (str(path) for path in (place.path / "tmp").rglob("*"))
     yield from (str(path) for path in place.path.rglob("*.new"))
+    yield from place.differences()
     yield from (f"{s.effect}: {s.data['what']}" for s in run.journal if s.step == "left_behind")
 
 
@@ -75,7 +76,9 @@ def _lines(path: str, word: str) -> list[str]:
 def _unaccounted(run: Range, recovery: Recovery | None) -> Iterator[str]:
     """A run that comes to its own end says of each fault what became of it."""
     if recovery and any(step.step == "run.ended" for step in run.journal):
-        yield from (f"the run ended and said nothing of {what}" for what in recovery.taken_back)
+        said = {step.effect for step in run.journal if step.step == "left_behind"}
+        silent = [what for what in recovery.taken_back if what not in said]
+        yield from (f"the run ended and said nothing of {what}" for what in silent)
 
 
 def _wrong(run: Range) -> Iterator[str]:

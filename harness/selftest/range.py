@@ -27,7 +27,8 @@ class Range:
         self.lease_s = lease_s
         self.steps = Steps(place.socket)
         self.harness = harness_process.start(place, lease_s)
-        self.family = Family(self.harness, place.target)
+        beside = [each.pid for each in place.there]
+        self.family = Family(self.harness, place.target, beside)
         self.status: int | None = None
         self.clean_at: float | None = None  # the first look without a trace after the last with one
 

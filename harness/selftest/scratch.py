@@ -1,7 +1,8 @@
 """The system that is shot at, and an experiment with one small fault: files in a directory of ours.
 
 On `local` an asker calls two servers, all of them in a world. On `attached` there is one server, a
-process as any other on this machine: what a fault leaves there would stay.
+process as any other on this machine, and on `plain` an asker and a server in network namespaces of
+root: what a fault leaves there would stay.
 """
 
 from __future__ import annotations
@@ -13,17 +14,21 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.agent.effects import Process
 from harness.agent.stepping import LISTENER
-from harness.experiment.model import Experiment
+from harness.experiment.model import Experiment, System
 from harness.experiment.source import load_experiment
 from harness.faults import registry
 from harness.faults.examples import example
 from harness.faults.fault import Event, Fault
 from harness.mechanisms.processes import everybody
+from harness.selftest import outside
+from harness.selftest.plain import ASKER, SERVER, Host, PlainNamespaces, Standing, cabled
+from harness.substrates.registry import substrate_for
+from harness.substrates.substrate import Substrate
 
 FAULT = "f"
 LASTS_S = 2.4
@@ -54,6 +59,15 @@ spec:
   services:
     server: {{attach: {{pid: {pid}}}, port: {port}}}
 """
+_PLAIN = """\
+apiVersion: harness/v1
+kind: System
+metadata: {name: selftest}
+spec:
+  services:
+    server: {run: "stands already", port: 7000}
+    asker: {run: "stands already", port: 7001, calls: [server]}
+"""
 _EXPERIMENT = """\
 apiVersion: harness/v1
 kind: Experiment
@@ -70,11 +84,15 @@ spec:
 @dataclass(frozen=True)
 class Scratch:
     """`mark` is part of the name of everything that the system leaves; `target` is the attached
-    process, none where the system is in a world."""
+    process, none where the system is in a world. `there` stands in the plain namespaces of `hosts`,
+    which looked like `before`."""
 
     path: Path
     mark: str
     target: Process | None = None
+    there: tuple[Standing, ...] = ()
+    hosts: tuple[Host, ...] = ()
+    before: outside.Look = field(default_factory=dict)
 
     @property
     def socket(self) -> Path:
@@ -90,10 +108,21 @@ class Scratch:
         file = self.path / "experiment.yaml"
         return load_experiment(file, {}, None, registry.find, registry.names)
 
+    def substrate(self, system: System) -> Substrate:
+        return PlainNamespaces(self.there) if self.there else substrate_for(system)
+
+    def differences(self) -> tuple[str, ...]:
+        """What programs of the system say of the plain namespaces that they did not say before."""
+        if not self.hosts:
+            return ()
+        asker, server, _ = self.hosts
+        ways = (outside.disturbed(asker, server), outside.disturbed(server, asker))
+        return (*outside.differences(self.before, outside.look(self.hosts)), *filter(None, ways))
+
 
 @contextlib.contextmanager
 def scratch(path: Path, substrate: str, fault: type[Fault]) -> Iterator[Scratch]:
-    """Write the files; on `attached` also start the target, which ends with the block."""
+    """Write the files, and start what is not started by the run; it ends with the block."""
     (path / "tmp").mkdir(parents=True)
     (path / "experiment.yaml").write_text(_experiment(substrate, fault))
     mark = f"5{secrets.token_hex(3)}"
@@ -101,16 +130,39 @@ def scratch(path: Path, substrate: str, fault: type[Fault]) -> Iterator[Scratch]
         text = _WORLD.format(tiny=shlex.join(_TINY), mark=mark)
         (path / "system.yaml").write_text(text)
         yield Scratch(path, mark)
-        return
-    with _server() as (process, port):
-        (path / "system.yaml").write_text(_HERE.format(pid=process.pid, port=port))
-        yield Scratch(path, mark, process)
+    elif substrate == "plain":
+        (path / "system.yaml").write_text(_PLAIN)
+        with _in_plain_namespaces() as (hosts, target, there):
+            yield Scratch(path, mark, target, there, hosts, outside.look(hosts))
+    else:
+        with _started("server", "0", "") as (process, port):
+            (path / "system.yaml").write_text(_HERE.format(pid=process.pid, port=port))
+            yield Scratch(path, mark, process)
 
 
 @contextlib.contextmanager
-def _server() -> Iterator[tuple[Process, int]]:
+def _in_plain_namespaces() -> Iterator[tuple[tuple[Host, ...], Process, tuple[Standing, ...]]]:
+    with contextlib.ExitStack() as begun:
+        hosts = asker, server, switch = begun.enter_context(cabled())
+        with server.entered():
+            target, port = begun.enter_context(_started("server", "7000", ""))
+        with asker.entered():
+            asking = _started("asker", "7001", "", server.address, str(port))
+            caller, own = begun.enter_context(asking)
+        with switch.entered():  # where nobody lives nobody can look
+            begun.enter_context(_started("server", "0", ""))
+        there = (
+            Standing(SERVER, server.netns, server.address, target.pid, port),
+            Standing(ASKER, asker.netns, asker.address, caller.pid, own),
+        )
+        yield hosts, target, there
+
+
+@contextlib.contextmanager
+def _started(*words: str) -> Iterator[tuple[Process, int]]:
+    """A process of ours, and the port that it listens on."""
     tied = [sys.executable, "-P", "-m", "harness.substrates.attached.tied", str(os.getpid())]
-    argv = [*tied, *_TINY, "server", "0", ""]
+    argv = [*tied, *_TINY, *words]
     server = subprocess.Popen(argv, stdout=subprocess.PIPE, start_new_session=True)
     assert server.stdout
     try:
@@ -134,7 +186,8 @@ def _where(substrate: str, fault: type[Fault]) -> str:
     if substrate == "attached":
         return "target: server"
     linked = fault.on_edges or fault.needs.__name__ == "Links"
-    return "from: asker, to: server" if linked else "target: server-1"
+    alone = "server" if substrate == "plain" else "server-1"
+    return "from: asker, to: server" if linked else f"target: {alone}"
 
 
 def _fields(fault: type[Fault]) -> str:

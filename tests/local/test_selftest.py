@@ -1,6 +1,9 @@
 """`harness selftest` as a user runs it: nothing is left; and where something is, it says so."""
 
 import json
+import os
+import re
+import subprocess
 from collections import Counter
 from pathlib import Path
 
@@ -9,6 +12,8 @@ from commands import harness
 from worlds import WHY_NOT
 
 from harness.faults import registry
+from harness.selftest import outside, plain
+from harness.selftest.campaign import SUBSTRATES
 from harness.selftest.conduct import LEASE_S
 from harness.selftest.results import Cell
 from harness.selftest.shot import shoot
@@ -56,7 +61,9 @@ def test_nothing_is_left_behind(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     cells = [shot["cell"] for shot in report["shots"]]
     nowhere = Counter(fault for fault, _, _ in report["not_offered"])
-    assert {c["fault"] for c in cells} == {f for f in registry.names() if nowhere[f] < 2}
+    assert {c["fault"] for c in cells} == {
+        f for f in registry.names() if nowhere[f] < len(SUBSTRATES)
+    }
     assert len(report["rehearsals"]) > 10
     assert {cell["victim"] for cell in cells} == set(VICTIMS)
     assert report["left_behind"] == 0
@@ -73,6 +80,35 @@ def test_what_is_left_is_found(tmp_path, monkeypatch, step):
     shot = shoot(cell, tmp_path / "run", LEASE_S)
     assert shot.hit
     assert any("is stopped" in line for line in shot.left)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="not root")
+@pytest.mark.parametrize(
+    ("left", "seen"),
+    [
+        ("ip link add hx7f type veth peer hx7b", "ip -d link: new: .* hx7f@hx7b"),
+        (
+            "tc qdisc add dev eth0 root tbf rate 1mbit burst 2kb latency 9ms",
+            "tc qdisc: new: .* tbf",
+        ),
+        ("nft add table ip harness_7", "nft list ruleset: new: table ip harness_7"),
+        ("ip route add 198.19.0.0/16 dev eth0", "ip route show table all: new: 198.19.0.0/16"),
+    ],
+)
+def test_programs_of_the_system_see_what_is_left(left, seen):
+    """In a plain network namespace, where nothing ends by itself."""
+    with plain.cabled() as hosts:
+        asker, server, _ = hosts
+        before = outside.look(hosts)
+        assert not list(outside.differences(before, outside.look(hosts)))
+        assert not outside.disturbed(asker, server)
+        with asker.entered():
+            subprocess.run(left.split(), check=True)
+        found = list(outside.differences(before, outside.look(hosts)))
+        assert any(re.match(f"asker: {seen}", line) for line in found), found
+        with server.entered():
+            subprocess.run(["ip", "link", "set", "eth0", "down"], check=True)
+        assert "0 received" in outside.disturbed(asker, server)
 
 
 def test_a_fault_that_is_not_there(tmp_path):
