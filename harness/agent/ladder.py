@@ -92,6 +92,11 @@ class Ladder:
         tried = {kind.__name__: self._first(kind) for kind in self._rungs}
         return {kind: found.name if found else why for kind, (found, why) in tried.items()}
 
+    def rungs(self, resource: Any) -> Dict[str, str]:
+        """Each mechanism for that resource, by falling fidelity, and why it does not work."""
+        tried = {place: self._try(place, resource) for place in self._rungs.get(type(resource), ())}
+        return {found.name if found else place: reason for place, (reason, found) in tried.items()}
+
     def _first(
         self, kind: Type[Any], resource: Any = None, effects: Tuple[Effect, ...] = ()
     ) -> Tuple[Optional[Mechanism], str]:

@@ -9,6 +9,7 @@ an agent that has changed nothing has nothing to lose.
 from __future__ import annotations
 
 import os
+import platform
 import sys
 import threading
 import time
@@ -54,7 +55,8 @@ class Service:
         self._ops: Dict[str, Callable[..., Any]] = {
             op: getattr(self, "_" + op)
             for op in (
-                "hello", "mechanism", "snapshot", "make", "act", "measure", "exercised", "renew",
+                "hello", "rungs", "mechanism", "snapshot", "make", "act", "measure", "exercised",
+                "renew",
             )
         }  # fmt: skip
 
@@ -103,8 +105,12 @@ class Service:
     def _hello(self) -> Dict[str, Any]:
         return {
             "version": VERSION, "pid": os.getpid(), "mechanisms": self._ladder.working(),
-            "monotonic": time.monotonic(),
+            "monotonic": time.monotonic(), "wall": time.time(), "kernel": platform.release(),
+            "python": platform.python_version(),
         }  # fmt: skip
+
+    def _rungs(self, resource: Resource) -> Dict[str, str]:
+        return self._ladder.rungs(self._place(resource))
 
     def _mechanism(self, resource: Resource, effects: Tuple[Effect, ...] = ()) -> str:
         return self._ladder.choose(self._place(resource), effects).name

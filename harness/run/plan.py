@@ -35,6 +35,8 @@ def make_plan(
     until_decided: bool = False,
 ) -> Plan:  # fmt: skip
     """The plan of a run. Every random choice comes from `seed`."""
+    if why := substrate.lacks(experiment.system, experiment.timeline):
+        raise Refused(why, hint="`harness doctor --system FILE` lists what an account needs")
     if why := substrate.refuse(experiment.system):
         raise Refused(why)
     topology = substrate.topology(experiment.system)

@@ -25,6 +25,8 @@ from harness.agent.protocol import (
 from harness.capabilities import HandsError
 
 TIMEOUT_S = 10.0
+#: So much longer an agent may take that has only just been started, on a busy machine.
+STARTS_S = 20.0
 
 
 class AgentHands:
@@ -46,7 +48,12 @@ class AgentHands:
 
     def hello(self) -> dict[str, Any]:
         """Its version, its pid, and what works where it runs."""
-        found: dict[str, Any] = self._ask("hello")
+        found: dict[str, Any] = self._ask("hello", STARTS_S)
+        return found
+
+    def rungs(self, resource: Resource) -> dict[str, str]:
+        """Each mechanism for that resource, by falling fidelity, and why it does not work."""
+        found: dict[str, str] = self._ask("rungs", resource=resource)
         return found
 
     def mechanism(self, resource: Resource, effects: tuple[Effect, ...] = ()) -> str:

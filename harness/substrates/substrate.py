@@ -10,7 +10,7 @@ from typing import Protocol
 from harness.agent.effects import Act, Effect, Resource, ToxiproxyEdge
 from harness.capabilities import Hands
 from harness.experiment.labels import holds, parsed
-from harness.experiment.model import System
+from harness.experiment.model import Intervention, System
 from harness.experiment.workloads import in_full
 from harness.record.plan import Place
 
@@ -196,6 +196,10 @@ class Substrate(Protocol):
 
     def refuse(self, system: System) -> str:
         """Why this system cannot live here (with the cure), or nothing."""
+        ...
+
+    def lacks(self, system: System, timeline: tuple[Intervention, ...]) -> str:
+        """What the account that acts there may not do and these faults need, or nothing."""
         ...
 
     def caveat(self, system: System) -> str:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from harness.agent.effects import Act, Effect, Processes, Resource, Toxic, ToxiproxyEdge
 from harness.capabilities import Edges, Hands, Signals
-from harness.experiment.model import Service, System
+from harness.experiment.model import Intervention, Service, System
 from harness.substrates.attached import behind
 from harness.substrates.attached.identity import is_served, listening_on, start_of
 from harness.substrates.hands import AgentHands
@@ -33,6 +33,9 @@ class AttachedSubstrate:
             return f"attaching to processes needs Linux, and this is {sys.platform}"
         here = next(filter(None, map(_missing, system.services)), "")
         return here or behind.refuse(self.topology(system))
+
+    def lacks(self, system: System, timeline: tuple[Intervention, ...]) -> str:
+        return ""
 
     def caveat(self, system: System) -> str:
         return ""

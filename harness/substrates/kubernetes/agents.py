@@ -84,6 +84,17 @@ def agents_on(crew: Crew, nodes: tuple[str, ...]) -> Iterator[dict[str, Succeedi
 
 
 @contextlib.contextmanager
+def visitor_on(crew: Crew, node: str) -> Iterator[DistantHands]:
+    """One agent that only looks. Raises `Refused`, `NotReady`, that also on the API's `abort`."""
+    _make_room(crew)
+    try:
+        with contextlib.closing(_start(crew, node)) as hands:
+            yield hands
+    finally:
+        _remove(crew, node)
+
+
+@contextlib.contextmanager
 def leased(
     crew: Crew, nodes: tuple[str, ...], resources: tuple[Resource, ...]
 ) -> Iterator[Leases | None]:
@@ -155,7 +166,8 @@ def _awaited(crew: Crew, node: str) -> Pod:
             raise NotReady(
                 f"the agent on node {node} is not ready within {READY_S:g} s: {state}", hint=hint
             )
-        time.sleep(_LOOK_S)
+        if crew.api.abort.wait(_LOOK_S):
+            raise NotReady(f"the agent on node {node} was not waited for")
 
 
 def _why_no_pod(crew: Crew, node: str) -> str:
@@ -182,7 +194,7 @@ def _speak(crew: Crew, node: str, pod: Pod) -> DistantHands:
         return DistantHands(stream)
     except (OSError, HandsError) as error:
         stream.close()
-        said = stream.status or str(error)
+        said = str(error) if stream.status in ("", "Success") else stream.status
         raise HandsError(said, lost=True) from None
 
 

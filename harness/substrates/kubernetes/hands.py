@@ -44,6 +44,13 @@ class DistantHands(AgentHands):
         self.greeting = self.hello()
         self._ahead_s = self.greeting["monotonic"] - (asked + time.monotonic()) / 2
 
+    def clock(self) -> tuple[float, float]:
+        """By how much its clock is ahead of ours, in seconds, and the uncertainty of that."""
+        begun = time.monotonic()
+        there, here = self.hello()["wall"], time.time()
+        took_s = time.monotonic() - begun
+        return there - (here - took_s / 2), took_s / 2
+
     def make(
         self, resource: Resource, receipt: str, generation: int,
         snapshot: Snapshot, effects: tuple[InForce, ...],

@@ -15,7 +15,8 @@ _CONTROL_PLANE = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes
 
 @dataclass(frozen=True)
 class Pod:
-    """`owner` is its controller, `kind/name`; `ports` are declared by its containers, by name."""
+    """`owner` is its controller, `kind/name`; `ports` are declared by its containers, by name;
+    `runtime` is containerd, cri-o …"""
 
     name: str
     namespace: str
@@ -35,6 +36,7 @@ class Pod:
     ports: tuple[tuple[str, int], ...]
     restarts: int
     waiting: str
+    runtime: str = ""
 
     @property
     def ref(self) -> str:
@@ -90,6 +92,7 @@ def pod_of(item: Json) -> Pod:
         owner_uid=owner.get("uid", ""), labels=_pairs(meta, "labels"),
         annotations=_pairs(meta, "annotations"), ports=tuple(_ports(spec)),
         restarts=sum(c.get("restartCount", 0) for c in containers),
+        runtime=next((c.get("containerID", "").partition("://")[0] for c in containers), ""),
         waiting="; ".join(filter(None, (*map(_waiting, containers), _failed(status)))),
     )  # fmt: skip
 

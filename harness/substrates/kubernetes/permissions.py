@@ -2,7 +2,7 @@
 
 Each rule says why, and where it is needed: `targets` is the system's namespace, `agents` that of
 the agents, `cluster` what no namespace holds, `button` what agents themselves ask of the system's
-namespace. Without those of `cluster` a run knows less: zones.
+namespace. Who lacks one is told at `plan`, see `account`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ Where = Literal["targets", "agents", "cluster", "button"]
 
 @dataclass(frozen=True)
 class Rule:
-    """`group` empty is the core API. `faults` are those that need it; none: every run does."""
+    """`group` empty is the core API. `faults` are those that need it; none: every run does, one
+    of `agents` if it has an agent. `workloads` are the kinds that it is about; none: any.
+    `spare`: who must do without it knows less, and is not refused."""
 
     where: Where
     group: str
@@ -25,28 +27,70 @@ class Rule:
     verbs: tuple[str, ...]
     why: str
     faults: tuple[str, ...] = ()
+    workloads: tuple[str, ...] = ()
+    spare: bool = False
 
 
+@dataclass(frozen=True)
+class Use:
+    """A fault of a timeline, and the kind of workload that it is about: `deployment`, or empty."""
+
+    fault: str
+    workload: str = ""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One verb on one kind of thing, why, and the faults that need it (none: every run)."""
+
+    where: Where
+    group: str
+    resource: str
+    verb: str
+    why: str
+    faults: tuple[str, ...] = ()
+
+    @property
+    def asked(self) -> tuple[str, str, str]:
+        """Verb, group, resource: as reviews name it."""
+        return self.verb, self.group, self.resource
+
+
+#: These are done by the API server alone, or by a switch of power.
+WITHOUT_AGENT = ("node.cordon", "node.down", "node.drain", "rollout.bad_image", "scale.to")
 _LEASES = ("create", "delete", "get", "update")
-_WORKLOADS = ("deployments", "statefulsets", "daemonsets", "replicasets")
-_SIZED = ("deployments", "statefulsets")
+_APPS = ("deployment", "statefulset", "daemonset", "replicaset")
+_SIZED = ("deployment", "statefulset", "replicaset")
 _WORKLOAD_FAULTS = ("rollout.bad_image", "scale.to")
 _OUTAGES = ("container.kill", "network.partition", "node.down", "node.drain", "pod.delete",
             "process.kill", "process.pause", "scale.to", "zone.down")  # fmt: skip
-_NODE_FAULTS = ("node.cordon", "node.down", "node.drain", "zone.down")
+_NODE_FAULTS = ("node.cordon", "node.down", "node.drain")
 
 RULES = (
     Rule("targets", "", ("namespaces",), ("get",), "its consent, and the red button"),
     Rule("targets", "", ("pods",), ("get", "list"), "targets, and what becomes of them"),
-    Rule("targets", "", ("services",), ("get", "list"), "what callers dial, and the way in"),
-    Rule("targets", "apps", _WORKLOADS, ("get",), "whose pods are meant"),
-    Rule("targets", "apps", ("replicasets",), ("list",), "those of a Deployment"),
+    Rule("targets", "", ("services",), ("list",), "what callers dial, and the way in"),
+    Rule("targets", "", ("services",), ("get",), "whose pods are meant", workloads=("service",)),
+    *(
+        Rule("targets", "apps", (f"{kind}s",), ("get",), "whose pods are meant", workloads=(kind,))
+        for kind in _APPS
+    ),
+    Rule("targets", "batch", ("jobs",), ("get",), "whose pods are meant", workloads=("job",)),
+    Rule(
+        "targets", "apps", ("replicasets",), ("list",), "those of a Deployment",
+        workloads=("deployment",),
+    ),
     Rule("targets", "apps", ("deployments",), ("list",), "is a rollout under way?"),
-    Rule("targets", "batch", ("jobs",), ("get",), "whose pods are meant"),
     Rule("targets", "policy", ("poddisruptionbudgets",), ("list",), "what can be spared", _OUTAGES),
     Rule("targets", "", ("pods",), ("delete",), "to delete them", ("pod.delete",)),
     Rule("targets", "", ("pods/eviction",), ("create",), "to evict them", ("node.drain",)),
-    Rule("targets", "apps", _SIZED, ("patch",), "to change them, and back", _WORKLOAD_FAULTS),
+    *(
+        Rule(
+            "targets", "apps", (f"{kind}s",), ("patch",), "to change them, and back",
+            _WORKLOAD_FAULTS, (kind,),
+        )
+        for kind in _SIZED
+    ),
     Rule(
         "targets", "autoscaling", ("horizontalpodautoscalers",), ("list",),
         "who else decides the size", ("scale.to",),
@@ -54,12 +98,15 @@ RULES = (
     Rule("targets", RBAC, ("roles", "rolebindings"), ("get",), "do agents see the red button?"),
     Rule("button", "", ("namespaces",), ("get",), "the red button, whoever else is dead"),
     Rule("agents", "", ("namespaces", "serviceaccounts"), ("get",), "are they installed?"),
-    Rule("agents", "batch", ("jobs",), ("create", "delete", "get", "list"), "one agent a node"),
-    Rule("agents", "", ("pods",), ("create", "delete", "get", "list"), "is it there?"),
-    Rule("agents", "", ("pods/exec",), ("create", "get"), "the line to it: a websocket is a get"),
+    Rule("agents", "batch", ("jobs",), ("create", "delete", "get"), "one agent a node"),
+    Rule("agents", "batch", ("jobs",), ("list",), "agents of a dead run", spare=True),
+    Rule("agents", "", ("pods",), ("list",), "is it there?"),
+    Rule("agents", "", ("pods/exec",), ("get",), "the line to it: a websocket is a get"),
+    Rule("agents", "", ("pods/exec",), ("create",), "and a create too, from Kubernetes 1.35"),
     Rule("agents", "", ("events",), ("list",), "why it does not come up"),
     Rule("agents", "coordination.k8s.io", ("leases",), _LEASES, "one holder of each target"),
-    Rule("cluster", "", ("nodes",), ("list",), "zones, and the address of the way in"),
+    Rule("cluster", "", ("nodes",), ("list",), "zones, and the address of the way in", spare=True),
+    Rule("cluster", "", ("nodes",), ("list",), "whose zone is meant", ("zone.down",)),
     Rule("cluster", "", ("nodes",), ("get",), "how it is", _NODE_FAULTS),
     Rule("cluster", "", ("pods",), ("list",), "who else lives on a node", ("node.down",)),
     Rule(
@@ -72,6 +119,31 @@ RULES = (
 
 def rules(*where: Where) -> tuple[Rule, ...]:
     return tuple(rule for rule in RULES if rule.where in where)
+
+
+def needed(uses: tuple[Use, ...], workloads: tuple[str, ...]) -> tuple[Request, ...]:
+    """What a run with these faults asks for, on a system with these kinds of workloads."""
+    found: dict[Request, None] = {}
+    for rule in RULES:
+        whose = _needing(rule, uses, workloads)
+        if whose is None or rule.spare:
+            continue
+        for resource in rule.resources:
+            for verb in rule.verbs:
+                found[Request(rule.where, rule.group, resource, verb, rule.why, whose)] = None
+    return tuple(found)
+
+
+def _needing(
+    rule: Rule, uses: tuple[Use, ...], workloads: tuple[str, ...]
+) -> tuple[str, ...] | None:
+    """The faults that need it, none of them: every run; None: this one does without."""
+    if rule.where == "agents":
+        return tuple(sorted({use.fault for use in uses} - set(WITHOUT_AGENT))) or None
+    if not rule.faults:
+        return () if not rule.workloads or set(rule.workloads) & set(workloads) else None
+    fitting = (u for u in uses if not rule.workloads or u.workload in rule.workloads)
+    return tuple(sorted({u.fault for u in fitting} & set(rule.faults))) or None
 
 
 def allowed(found: tuple[Rule, ...], group: str, resource: str, verb: str) -> bool:
@@ -100,7 +172,8 @@ def manifest(kind: str, name: str, found: tuple[Rule, ...], namespace: str = "")
 
 
 def _reason(rule: Rule) -> str:
-    return f"{rule.why}: {', '.join(rule.faults)}" if rule.faults else rule.why
+    about = rule.faults or tuple(f"of a {kind}" for kind in rule.workloads)
+    return f"{rule.why}: {', '.join(about)}" if about else rule.why
 
 
 _CORE = '""'

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from harness.errors import Refused
-from harness.substrates.kubernetes.api import Api, ApiError, Json
+from harness.substrates.kubernetes.account import Account
+from harness.substrates.kubernetes.api import Api, Json
 from harness.substrates.kubernetes.objects import (
     Node,
     Pod,
@@ -19,6 +20,7 @@ from harness.substrates.kubernetes.objects import (
     service_of,
 )
 
+_SYSTEM = "kube-system"
 _APPS = ("deployment", "statefulset", "daemonset", "replicaset")
 _OTHERS = {"pod": "api/v1", "service": "api/v1"}
 
@@ -28,7 +30,8 @@ class Reader:
 
     def __init__(self, api: Api, namespace: str, nodes: dict[str, Node] | None = None) -> None:
         self.name = namespace
-        self._api = api
+        self.account = Account(api)
+        self.api = self._api = api
         self._namespace = namespace
         self._core = f"/api/v1/namespaces/{namespace}"
         self._workloads: dict[str, Json] = {}
@@ -46,22 +49,16 @@ class Reader:
     @cached_property
     def cluster_uid(self) -> str:
         """The uid of kube-system: the cluster's own identity; empty where it may not be read."""
-        try:
-            found = self._api.find("/api/v1/namespaces/kube-system")
-        except ApiError as error:
-            if error.status == 403:
-                return ""
-            raise
+        if not self.account.may("get", "", "namespaces", _SYSTEM, _SYSTEM):
+            return ""
+        found = self._api.find(f"/api/v1/namespaces/{_SYSTEM}")
         return str(found["metadata"]["uid"]) if found else ""
 
     @cached_property
     def nodes(self) -> dict[str, Node]:
         """Where they may not be read, what pods say of theirs: an address, and no zone."""
-        try:
+        if self.account.may("list", "", "nodes"):
             return {n.name: n for n in map(node_of, self._api.items("/api/v1/nodes"))}
-        except ApiError as error:
-            if error.status != 403:
-                raise
         hosts = map(host_of, self._api.items(f"{self._core}/pods"))
         return {node.name: node for node in hosts if node.name}
 

@@ -12,10 +12,11 @@ from harness.agent.effects import Act, Edge, Effect, Link, Node, Processes, Reso
 from harness.agent.effects import Pod as PodResource
 from harness.capabilities import Edges, Links, Nodes, Pods, Signals, Workloads
 from harness.errors import NotReady
-from harness.experiment.model import Cluster, System
+from harness.experiment.model import Cluster, Intervention, System
 from harness.mechanisms.pods import MARK
 from harness.record.plan import Place
 from harness.substrates.kubernetes import topology
+from harness.substrates.kubernetes.account import lacks
 from harness.substrates.kubernetes.agents import Crew, agents_on, leased, refusal
 from harness.substrates.kubernetes.api import Api, ApiError
 from harness.substrates.kubernetes.connection import Connection, connect
@@ -55,6 +56,10 @@ class KubernetesSubstrate:
     @cached_property
     def reader(self) -> Reader:
         return Reader(self.api, self._cluster.namespace)
+
+    def lacks(self, system: System, timeline: tuple[Intervention, ...]) -> str:
+        with _told(self.connection):
+            return lacks(self.reader.account, self._cluster, system, timeline)
 
     def refuse(self, system: System) -> str:
         with _told(self.connection):

@@ -12,7 +12,7 @@ import harness
 from harness.agent.effects import Act, Edge, Effect, Link, Processes, Resource, Unit
 from harness.agent.stepping import step
 from harness.capabilities import Edges, Links, Signals, Units
-from harness.experiment.model import System
+from harness.experiment.model import Intervention, System
 from harness.substrates.local import layout
 from harness.substrates.local.channel import world_name
 from harness.substrates.local.mounts import is_private
@@ -37,6 +37,9 @@ class LocalSubstrate:
         if str(system.directory.absolute()) in PRIVATE:
             return f"{system.path}: a world replaces {system.directory}; use a directory below it"
         return why_not()
+
+    def lacks(self, system: System, timeline: tuple[Intervention, ...]) -> str:
+        return ""
 
     def topology(self, system: System) -> Topology:
         return layout.topology_of(system)

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from harness.agent.effects import Act, Effect, Processes, ProxiedEdge, Resource, Unit
 from harness.capabilities import Edges, Signals, Units
-from harness.experiment.model import System
+from harness.experiment.model import Intervention, System
 from harness.mechanisms.place import EDGES, KEEPERS, PLACE
 from harness.substrates.local.agent import agents_of
 from harness.substrates.local.channel import world_name
@@ -57,6 +57,9 @@ class LoopbackSubstrate:
             return f"a system on loopback needs Linux, and this is {sys.platform}"
         if not all(service.run for service in system.services):
             return "all services of a system are started: each needs `run`"
+        return ""
+
+    def lacks(self, system: System, timeline: tuple[Intervention, ...]) -> str:
         return ""
 
     def caveat(self, system: System) -> str:
