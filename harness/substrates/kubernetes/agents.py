@@ -15,7 +15,7 @@ from harness.capabilities import HandsError
 from harness.errors import NotReady, Refused
 from harness.experiment.model import AgentPod
 from harness.substrates.kubernetes import manifest
-from harness.substrates.kubernetes.api import Api, ApiError
+from harness.substrates.kubernetes.api import UNTRUSTED, Api, ApiError
 from harness.substrates.kubernetes.hands import DistantHands
 from harness.substrates.kubernetes.leases import Leases, held
 from harness.substrates.kubernetes.objects import Pod, pod_of
@@ -158,8 +158,7 @@ def _awaited(crew: Crew, node: str) -> Pod:
             return pod
         why = _why_never(pod) if pod else _why_no_pod(crew, node)
         if why:
-            hint = "the System file names its image: kubernetes.agent.image"
-            raise NotReady(f"the agent on node {node} cannot start: {why}", hint=hint)
+            raise NotReady(f"the agent on node {node} cannot start: {why}", hint=_cure(crew, why))
         if time.monotonic() > until:
             state = (pod.waiting or pod.phase) if pod else "there is no pod of it"
             hint = f"kubectl -n {crew.agent.namespace} describe pods"
@@ -182,6 +181,13 @@ def _why_never(pod: Pod) -> str:
     if pod.ended:
         return pod.waiting or f"its pod {pod.phase.lower()}"
     return pod.waiting if any(word in pod.waiting for word in _HOPELESS) else ""
+
+
+def _cure(crew: Crew, why: str) -> str:
+    if "PodSecurity" not in why:
+        return "the System file names its image: kubernetes.agent.image"
+    label = "pod-security.kubernetes.io/enforce=privileged"
+    return f"agents are privileged: kubectl label namespace {crew.agent.namespace} {label}"
 
 
 def _speak(crew: Crew, node: str, pod: Pod) -> DistantHands:
@@ -221,7 +227,8 @@ def _remove(crew: Crew, node: str) -> None:
 def refusal(error: ApiError, what: str) -> Refused | NotReady:
     """What a person reads: a verb that is forbidden is a refusal, a server that is away is not."""
     if error.status in (400, 401, 403, 404, 409, 422):
-        hints = {401: "the credentials of the kubeconfig are not accepted",
+        hints = {401: "the credentials of the kubeconfig are not accepted: have they expired?",
                  403: "harness doctor --system FILE lists the verbs that are missing"}  # fmt: skip
         return Refused(f"{what}: {error.told}", hint=hints.get(error.status, ""))
-    return NotReady(f"{what}: {error.told}", hint="is the API server up, and the context right?")
+    hint = "is the API server up, and the context right?"
+    return NotReady(f"{what}: {error.told}", hint="" if error.reason == UNTRUSTED else hint)

@@ -4,6 +4,7 @@ Answers are plain JSON, which `objects` turns into frozen values: the client's o
 fields that a newer server sends, and cost more time than the server does.
 
     ┌ 429, 500, 502, 503, 504, no connection   tried again for up to `PATIENCE_S`
+    ├ a certificate that is not to be trusted   not tried again: time does not mend it
     ├ 409 to a create that was tried again     it had been made: fine
     ├ 404 to a delete                          it is gone: fine
     └ 410 to a list                            read anew from the beginning
@@ -12,6 +13,7 @@ fields that a newer server sends, and cost more time than the server does.
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -36,6 +38,7 @@ PATIENCE_S = 20.0
 PAGE = 500
 _AGAIN = (0, 429, 500, 502, 503, 504)
 _GONE = 410
+UNTRUSTED = "Untrusted"
 _MERGE = "application/merge-patch+json"
 
 
@@ -165,7 +168,7 @@ class Api:
         tries = Retrying(
             stop=stop_after_delay(self._patience_s) | stop_when_event_set(self.abort),
             wait=_wait,
-            retry=retry_if_exception(lambda e: isinstance(e, ApiError) and e.status in _AGAIN),
+            retry=retry_if_exception(_may_pass),
             sleep=sleep_using_event(self.abort),
             reraise=True,
         )
@@ -188,15 +191,25 @@ class Api:
             response = self._client.call_api(*asked, _request_timeout=(CONNECT_S, read_s))
             return response.status, response.headers, response.read()
         except (HTTPError, OSError) as error:
-            raise ApiError(0, "Unreachable", f"{self.configuration.host}: {plain(error)}") from None
+            inner = innermost(error)
+            known = UNTRUSTED if isinstance(inner, ssl.SSLCertVerificationError) else "Unreachable"
+            raise ApiError(0, known, f"{self.configuration.host}: {inner}") from None
         except ApiException as error:  # what the client itself makes of a broken connection
             raise ApiError(error.status or 0, "", str(error.reason)) from None
 
 
 def plain(error: BaseException) -> str:
     """The innermost reason, without the names of pools and sockets around it."""
+    return str(innermost(error))
+
+
+def innermost(error: BaseException) -> BaseException:
     inner = getattr(error, "reason", None) or error.__cause__ or error.__context__
-    return plain(inner) if isinstance(inner, BaseException) and inner is not error else str(error)
+    return innermost(inner) if isinstance(inner, BaseException) and inner is not error else error
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, ApiError) and error.status in _AGAIN and error.reason != UNTRUSTED
 
 
 def _wait(state: RetryCallState) -> float:
