@@ -7,8 +7,10 @@ looked at, not believed; what is left of a loopback world is ended. What lives o
 
 from __future__ import annotations
 
+import json
+import logging
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +30,8 @@ LEASE_S = 30.0
 WORLD_ENDS_S = 5.0
 _BEGUN = ("injecting", "acting")
 _OVER = ("gone", "target_gone", "recovered")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -121,14 +125,37 @@ def clear(keys: tuple[str, ...]) -> None:
         if entry.alive or entry.substrate in WORLDS:
             continue  # what was in a world ended with it, and no other run could name it
         directory = RunDirectory(Path(entry.directory))
-        found = still_open(directory)
-        if not any(state.key(o.resource, entry.run_id) in keys for o in found):
+        if not _touches(directory, entry.run_id, keys):
             continue
         if left := recover_run(directory, alive=False).left:
             raise Refused(
                 f"run {entry.run_id} left something on what this run would change: {left[0]}",
                 hint=f"harness recover {entry.run_id}",
             )
+
+
+def _touches(directory: RunDirectory, run_id: str, keys: tuple[str, ...]) -> bool:
+    """Whether it may hold one of these. What cannot be read, of another version or another user, is
+    told and stops no other target."""
+    try:
+        found = still_open(directory)
+    except UsageError as error:
+        named = [target for target in _named_in(directory) if any(target in key for key in keys)]
+        if not named:
+            log.warning("%s is passed over: %s", directory.path, error.message)
+        return bool(named)
+    except OSError as error:
+        log.warning("%s is passed over: %s", directory.path, error.strerror or error)
+        return False
+    return any(state.key(o.resource, run_id) in keys for o in found)
+
+
+def _named_in(directory: RunDirectory) -> tuple[str, ...]:
+    """The targets of a plan of another version, as far as it has any that can be told."""
+    with suppress(ValueError, TypeError, KeyError):
+        plan = json.loads((directory.path / "plan.json").read_text())
+        return tuple(str(effect["resource"]["target"]) for effect in plan["effects"])
+    return ()
 
 
 def _unreadable(directory: RunDirectory, run_id: str, error: UsageError) -> Recovery:

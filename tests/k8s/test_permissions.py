@@ -49,7 +49,7 @@ metadata: {name: SPACE, labels: {harness.dev/allow: all}}
 ---
 apiVersion: apps/v1
 kind: Deployment
-metadata: {name: NAME, namespace: SPACE}
+metadata: {name: NAME, namespace: SPACE, labels: {verbs: "yes"}}
 spec:
   replicas: 1
   selector: {matchLabels: {app: NAME}}
@@ -201,15 +201,14 @@ def accounts(cluster, nodes, tmp_path_factory):
         config["contexts"].append({"name": group.name, "context": context})
     path = tmp_path_factory.mktemp("verbs") / "kubeconfig"
     path.write_text(json.dumps(config))
-    for group in groups():
-        words = ("wait", "deploy", "--all", "--for=condition=Available", "--timeout=60s")
-        cluster.kubectl("-n", group.space, *words, timeout_s=70)
+    words = ("wait", "deploy", "-A", "-l", "verbs", "--for=condition=Available", "--timeout=90s")
+    cluster.kubectl(*words, timeout_s=100)
     yield path
-    for group in groups():
-        cluster.kubectl("delete", "namespace", group.space, "--wait=false")
-        for kind in ("clusterrole", "clusterrolebinding"):
-            cluster.kubectl("delete", kind, f"verbs-{group.name}")
-    cluster.kubectl("delete", "namespace", ACCOUNTS, "--wait=false")
+    spaces = (ACCOUNTS, *(group.space for group in groups()))
+    cluster.kubectl("delete", "namespace", *spaces, "--wait=false")
+    roles = [f"verbs-{group.name}" for group in groups()]
+    for kind in ("clusterrole", "clusterrolebinding"):
+        cluster.kubectl("delete", kind, *roles)
 
 
 def app(group):

@@ -77,9 +77,10 @@ def lacks(
     """What it may not, of all that these faults need on that system, line by line; or nothing."""
     uses = tuple(Use(i.kind, _workload(system, i.where.target)) for i in timeline)
     found = missing(account, cluster, kinds_of(system), uses)
-    who = account.name or "this account"
-    lines = [f"    {line_of(request, cluster)}" for request in found]
-    return "\n".join((f"{who} may not do all that this needs:", *lines)) if found else ""
+    if not found:
+        return ""
+    head = f"{account.name or 'this account'} may not do all that this needs:"
+    return "\n".join((head, *(f"    {line_of(request, cluster)}" for request in found)))
 
 
 def missing(
