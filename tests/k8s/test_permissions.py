@@ -27,6 +27,7 @@ AGENTS = "harness-agents"
 ACCOUNTS = "verbs-accounts"
 #: Everybody who is known may ask what he may: `system:basic-user`, not a Role of ours.
 ANYBODY = {
+    ("create", "authentication.k8s.io", "selfsubjectreviews"),
     ("create", "authorization.k8s.io", "selfsubjectrulesreviews"),
     ("create", "authorization.k8s.io", "selfsubjectaccessreviews"),
 }

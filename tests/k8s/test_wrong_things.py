@@ -1,0 +1,189 @@
+"""Wrong clusters, wrong credentials, and API servers in trouble: said in words, and nothing is left."""
+
+import base64
+import json
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from between import DEAF, DROP, between
+from clusters import until
+from devcluster import layout
+from test_runs_on_pods import PAUSE, SPACE, place, stopped, targets
+
+__all__ = ["place", "targets"]  # fixtures
+SHORT = PAUSE.replace("FOR", "3s")
+LONG = PAUSE.replace("FOR", "40s")
+STRICT = "strict-agents"
+
+
+@pytest.fixture
+def proxied(place, targets):
+    """Commands of this place go through a proxy, which can make trouble."""
+    with between(targets.kubeconfig) as proxy:
+        place.environment["HARNESS_KUBECONFIG"] = str(proxy.kubeconfig(place.path / "between"))
+        yield proxy
+
+
+# ---------------------------------------------------------------- the server in trouble
+
+
+def test_a_run_through_every_trouble_that_passes_is_a_run(place, targets, proxied):
+    def trouble(method, path, number):
+        if "/leases/" in path and method == "PUT":
+            return 409
+        if method == "POST" and "reviews" not in path and "exec" not in path:
+            return (DEAF, 503)[number] if number < 2 else ""
+        if method == "DELETE":
+            return (429, DROP)[number] if number < 2 else ""
+        return {3: 429, 5: DROP, 7: 503}.get(number, "")
+
+    proxied.trouble = trouble
+    place.experiment(SHORT)
+    status, said = place.run("run", "experiment.yaml")
+    assert status == 0, said
+    assert {what for what, *_ in proxied.made} >= {429, 409, 503, DROP, DEAF}
+    assert all(effect["confirmed"] for effect in place.record()["effects"])
+    assert stopped(targets) == [False, False]
+
+
+def test_lines_to_agents_that_are_cut_end_the_fault_and_the_run(place, targets, proxied):
+    place.experiment(LONG)
+    run = place.start("run", "experiment.yaml")
+    place.until_held()
+    assert stopped(targets) == [True, True]
+    proxied.cut()
+    assert until("all pods run", lambda: stopped(targets) == [False, False], 30) < 3 * 10
+    said, _ = run.communicate(timeout=60)
+    assert run.returncode == 6, said
+    assert "Traceback" not in said
+
+
+def test_a_server_that_falls_silent_cannot_keep_a_fault(place, targets, proxied):
+    """Every call has a timeout, and the lease is judged on the node."""
+    place.experiment(LONG)
+    run = place.start("run", "experiment.yaml")
+    place.until_held()
+    proxied.silence()
+    assert until("all pods run", lambda: stopped(targets) == [False, False], 30) < 3 * 10
+    said, _ = run.communicate(timeout=150)
+    assert run.returncode in (5, 6), said
+    assert "Traceback" not in said
+
+
+def test_a_server_that_restarts_is_waited_for(place, targets, nodes):
+    place.experiment("{id: more, at: 1s, for: 6s, fault: scale.to, target: web, replicas: 3}")
+    run = place.start("run", "experiment.yaml")
+    place.until_held(1)
+    targets.node("exec", "cp", "pkill", "-9", "kube-apiserver")
+    said, _ = run.communicate(timeout=90)
+    assert run.returncode == 0, said
+    assert targets.get("-n", SPACE, "deploy", "web")["spec"]["replicas"] == 2
+
+
+# ---------------------------------------------------------------- credentials
+
+
+def test_a_client_certificate_that_has_expired(place, targets, nodes):
+    config = json.loads(Path(targets.kubeconfig).read_text())
+    certificate, key = expired(targets, place.path, "/O=system:masters/CN=late")
+    config["users"][0]["user"] = {
+        "client-certificate-data": encoded(certificate), "client-key-data": encoded(key)
+    }  # fmt: skip
+    status, said = planned(place, config)
+    assert status == 2, said
+    assert "credentials of the kubeconfig are not accepted" in said
+    assert "expired" in said
+    assert config["clusters"][0]["cluster"]["server"] in said
+
+
+def test_a_server_whose_certificate_has_expired(place, targets, nodes):
+    certificate, key = expired(targets, place.path, "/CN=127.0.0.1")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    config = json.loads(Path(targets.kubeconfig).read_text())
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=greet, args=(listening, context), daemon=True).start()
+        there = f"https://127.0.0.1:{listening.getsockname()[1]}"
+        config["clusters"][0]["cluster"]["server"] = there
+        begun = time.monotonic()
+        status, said = planned(place, config)
+    assert status == 6, said
+    assert "certificate has expired" in said
+    assert there in said
+    assert time.monotonic() - begun < 15, "there is nothing to wait for"
+
+
+def greet(listening, context):
+    while True:
+        try:
+            with context.wrap_socket(listening.accept()[0], server_side=True) as one:
+                one.recv(1)
+        except ssl.SSLError:
+            continue
+        except OSError:
+            return
+
+
+def planned(place, config):
+    path = place.path / "other"
+    path.write_text(json.dumps(config))
+    place.experiment(SHORT)
+    return place.run("plan", "experiment.yaml", "--kubeconfig", str(path))
+
+
+def expired(cluster, folder, subject):
+    """A certificate of the cluster's own authority that was good for one day of 2020, and its key."""
+    pki = layout.clusters() / cluster.name / "pki"
+    (folder / "index").touch()
+    (folder / "serial").write_text("01")
+    (folder / "ca.cnf").write_text(
+        f"[ca]\ndefault_ca = it\n[it]\ndatabase = {folder}/index\nserial = {folder}/serial\n"
+        f"new_certs_dir = {folder}\ndefault_md = sha256\npolicy = any\nx509_extensions = names\n"
+        "[any]\norganizationName = optional\ncommonName = supplied\n"
+        "[names]\nsubjectAltName = IP:127.0.0.1\n"
+    )
+    key, request, certificate = (folder / f"late.{kind}" for kind in ("key", "csr", "crt"))
+    openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
+            subject, "-keyout", key, "-out", request)  # fmt: skip
+    openssl("ca", "-batch", "-notext", "-config", folder / "ca.cnf", "-in", request, "-out",
+            certificate, "-cert", pki / "ca.crt", "-keyfile", pki / "ca.key", "-startdate",
+            "20200101000000Z", "-enddate", "20200102000000Z")  # fmt: skip
+    return certificate, key
+
+
+def openssl(*words):
+    subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True)
+
+
+def encoded(path):
+    return base64.b64encode(path.read_bytes()).decode()
+
+
+# ---------------------------------------------------------------- agents that cannot come or act
+
+
+def test_pod_security_that_refuses_agents(place, targets):
+    strict = {"pod-security.kubernetes.io/enforce": "restricted"}
+    meta = {"name": STRICT, "labels": strict}
+    given = {"apiVersion": "v1", "kind": "Namespace", "metadata": meta}
+    targets.kubectl("apply", "-f", "-", given=json.dumps(given))
+    system = place.path / "system.yaml"
+    here = f"{{namespace: {SPACE}}}"
+    there = f"{{namespace: {SPACE}, agent: {{namespace: {STRICT}}}}}"
+    system.write_text(system.read_text().replace(here, there))
+    place.experiment(SHORT)
+    try:
+        status, said = place.run("run", "experiment.yaml")
+        assert status == 6, said
+        assert 'violates PodSecurity "restricted' in said
+        assert f"label namespace {STRICT}" in said
+        looked, found = place.run("doctor", "--system", "system.yaml")
+        assert looked == 6, found
+        assert f"FAIL privileged agents in namespace {STRICT}: it enforces restricted" in found
+    finally:
+        targets.kubectl("delete", "namespace", STRICT, "--wait=false")
