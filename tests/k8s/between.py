@@ -1,8 +1,8 @@
 """A proxy between the harness and a real API server, which makes happen what rarely does.
 
-It speaks plain HTTP to the harness and TLS, as the cluster's administrator, to the server. `trouble`
-is asked for each request (method, path, how many of that kind came before) and says what becomes of
-it: nothing (it is passed on), a status, or one of the words below.
+It speaks plain HTTP to the harness and TLS, as the cluster's administrator, to the server.
+`trouble` is asked for each request (method, path, how many of that kind came before) and says what
+becomes of it: nothing (it is passed on), a status, or one of the words below.
 """
 
 import base64
@@ -47,7 +47,7 @@ class Between(socketserver.ThreadingTCPServer):
         return found
 
     def silence(self):
-        """Nothing is answered any more, and open websockets say nothing: as when a cable is pulled."""
+        """Nothing is answered, and open websockets say nothing more: as when a cable is pulled."""
         self.trouble = lambda *_: HANG
         self.silent.set()
 

@@ -1,4 +1,4 @@
-"""Wrong clusters, wrong credentials, and API servers in trouble: said in words, and nothing is left."""
+"""Wrong credentials, API servers in trouble, agents that cannot come: said, and nothing is left."""
 
 import base64
 import json
@@ -137,7 +137,7 @@ def planned(place, config):
 
 
 def expired(cluster, folder, subject):
-    """A certificate of the cluster's own authority that was good for one day of 2020, and its key."""
+    """A certificate of the cluster's own authority, good for one day of 2020, and its key."""
     pki = layout.clusters() / cluster.name / "pki"
     (folder / "index").touch()
     (folder / "serial").write_text("01")
