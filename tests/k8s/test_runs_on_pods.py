@@ -122,13 +122,13 @@ class Place:
         until("the fault is held", lambda: self.steps().count("injected") == effects, 60)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def targets(cluster):
     cluster.kubectl("apply", "-f", "-", given=written(TARGETS))
     for name in ("web", "decoy"):
         cluster.kubectl("-n", SPACE, "rollout", "status", f"deploy/{name}", "--timeout=60s")
     yield cluster
-    cluster.kubectl("delete", "namespace", SPACE, "--wait=false")
+    cluster.kubectl("delete", "namespace", SPACE, "--wait=false", "--ignore-not-found")
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ def agents_on(crew: Crew, nodes: tuple[str, ...]) -> Iterator[dict[str, Succeedi
     """An agent on each node, all started at once. Raises `Refused`, `NotReady`."""
     with contextlib.ExitStack() as stack, ThreadPoolExecutor(_AT_ONCE) as pool:
         if nodes:
-            _make_room(crew)
+            make_room(crew)
         for node in nodes:
             stack.callback(_remove, crew, node)
         first = dict(zip(nodes, pool.map(lambda node: _start(crew, node), nodes), strict=True))
@@ -86,7 +86,6 @@ def agents_on(crew: Crew, nodes: tuple[str, ...]) -> Iterator[dict[str, Succeedi
 @contextlib.contextmanager
 def visitor_on(crew: Crew, node: str) -> Iterator[DistantHands]:
     """One agent that only looks. Raises `Refused`, `NotReady`, that also on the API's `abort`."""
-    _make_room(crew)
     try:
         with contextlib.closing(_start(crew, node)) as hands:
             yield hands
@@ -110,7 +109,7 @@ def leased(
         yield leases
 
 
-def _make_room(crew: Crew) -> None:
+def make_room(crew: Crew) -> None:
     """The agents' own namespace and account, where nobody has installed them."""
     agent = crew.agent
     place = f"/api/v1/namespaces/{agent.namespace}"

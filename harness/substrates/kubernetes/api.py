@@ -144,7 +144,8 @@ class Api:
             answer = {"message": str(answer)}
         if 200 <= status < 300:
             return answer
-        wait_s = float(headers.get("Retry-After") or 0)
+        asked = headers.get("Retry-After", "")
+        wait_s = float(asked) if asked.isdigit() else 0.0  # it may be a date
         message = answer.get("message") or f"{method} {path} was answered with {status}"
         raise ApiError(status, str(answer.get("reason", "")), str(message), wait_s)
 

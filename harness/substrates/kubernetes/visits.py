@@ -13,7 +13,7 @@ from harness.capabilities import Edges, HandsError, Links, Signals
 from harness.errors import Exit, HarnessError
 from harness.experiment.model import AgentPod
 from harness.mechanisms.pods import MARK
-from harness.substrates.kubernetes.agents import Crew, visitor_on
+from harness.substrates.kubernetes.agents import Crew, make_room, visitor_on
 from harness.substrates.kubernetes.api import Api, ApiError
 from harness.substrates.kubernetes.objects import Pod
 
@@ -49,6 +49,7 @@ class Visit:
 def visit(api: Api, agent: AgentPod, pods: Mapping[str, Pod], logs: Path) -> Iterator[Visit]:
     """One to each node, with a pod of the system on it. An interrupt ends them all."""
     crew = Crew(api, agent, f"doctor-{secrets.token_hex(4)}", _LASTS_S, _LEASE_S, logs)
+    make_room(crew)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         try:
             yield from pool.map(lambda node: _visited(crew, node, pods[node]), sorted(pods))
