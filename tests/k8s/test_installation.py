@@ -1,4 +1,4 @@
-"""What `kubectl apply -k` puts on a cluster: Roles, network policies, and pods under `restricted`."""
+"""What `kubectl apply -k` puts on a cluster: Roles, network policies, pods under `restricted`."""
 
 import json
 
