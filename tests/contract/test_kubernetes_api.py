@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -19,6 +20,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.script = list(script)
         self.asked = []
+        self.over = threading.Event()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -28,6 +30,8 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.server.asked.append((self.command, self.path, body))
         entry = self.server.script.pop(0)
+        if entry == "hang":
+            return self.server.over.wait()
         if entry == "drop":
             self.close_connection = True
             return self.connection.close()
@@ -55,6 +59,7 @@ def serving(*script, patience_s=5.0):
     try:
         yield Api(configuration, patience_s), server
     finally:
+        server.over.set()
         server.shutdown()
         server.server_close()
 
@@ -78,6 +83,26 @@ def test_a_busy_server_is_asked_again():
 def test_a_dropped_connection_is_tried_again():
     with serving("drop", OK) as (api, _):
         assert api.get("/x")["metadata"]["name"] == "x"
+
+
+def test_of_a_server_that_stays_silent_no_more_is_expected(monkeypatch):
+    """Every call has its time; after all of the patience each is tried once, and shortly."""
+    monkeypatch.setattr("harness.substrates.kubernetes.api.CONNECT_S", 0.2)
+    with serving(*["hang"] * 3, OK, BUSY, OK, patience_s=0.3) as (api, server):
+        with pytest.raises(ApiError, match=r"127\.0\.0\.1.*timed out"):
+            api.once("GET", "/x", read_s=0.2)
+        time.sleep(0.2)
+        for asked in (2, 3):
+            with pytest.raises(ApiError):
+                api.get("/x")
+            assert len(server.asked) == asked
+        assert api.get("/x") == api.get("/x"), "patient again"
+
+
+def test_a_date_to_come_back_at_is_no_number_of_seconds():
+    later = (429, {"Retry-After": "Fri, 27 Nov 2026 00:10:00 GMT"}, {"message": "later"})
+    with serving(later, OK) as (api, _):
+        assert api.get("/x")
 
 
 def test_patience_ends():

@@ -16,9 +16,11 @@ from devcluster import layout
 
 from harness.cli.options import load
 from harness.errors import Refused
+from harness.experiment.model import AgentPod
 from harness.faults import registry
 from harness.faults.examples import example
 from harness.run.plan import make_plan
+from harness.substrates.kubernetes.manifest import sight
 from harness.substrates.kubernetes.permissions import WITHOUT_AGENT, Request, Use, needed
 from harness.substrates.registry import substrate_for
 
@@ -182,7 +184,7 @@ def accounts(cluster, nodes, tmp_path_factory):
     """A kubeconfig with a context for each group's account; their targets are ready."""
     things = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": ACCOUNTS}}]
     for group in groups():
-        things += [account(group.name), *bound(group)]
+        things += [account(group.name), *bound(group), *sight(group.space, AgentPod())]
     apps = "".join(app(group) for group in groups())
     cluster.kubectl("create", "namespace", AGENTS, check=False)
     labels = "pod-security.kubernetes.io/enforce=privileged"

@@ -78,7 +78,8 @@ def test_who_may_not_even_ask_is_told_by_the_server_when_the_time_comes():
 
 
 def test_what_is_missing_is_told_line_by_line_with_its_faults():
-    everything = [rule("*", group, "*") for group in ("apps", "batch", "coordination.k8s.io")]
+    groups = ("apps", "batch", "coordination.k8s.io", "policy", "rbac.authorization.k8s.io")
+    everything = [rule("*", group, "*") for group in groups]
     core = [rule(verb, "", "*") for verb in ("get", "list", "create")]
     said = lacks(
         Account(Server(everything + core)), SHOP.cluster, SHOP,
@@ -99,7 +100,7 @@ def verbs(requests):
 def test_a_fault_asks_for_its_own_verbs_only():
     base = verbs(needed((), ("deployment",)))
     assert verbs(needed((Use("scale.to", "deployment"),), ("deployment",))) - base == {
-        "patch deployments", "list horizontalpodautoscalers"
+        "patch deployments", "list horizontalpodautoscalers", "list poddisruptionbudgets"
     }  # fmt: skip
     assert verbs(needed((Use("node.cordon"),), ("deployment",))) - base == {
         "get nodes", "patch nodes"

@@ -4,7 +4,11 @@ Answers are plain JSON, which `objects` turns into frozen values: the client's o
 fields that a newer server sends, and cost more time than the server does.
 
     ┌ 429, 500, 502, 503, 504, no connection   tried again for up to `PATIENCE_S`
+<<<<<<< ours
     ├ a certificate that is not to be trusted   not tried again: time does not mend it
+=======
+    ├ no answer for all of that time            until there is one, each call is tried once, shortly
+>>>>>>> theirs
     ├ 409 to a create that was tried again     it had been made: fine
     ├ 404 to a delete                          it is gone: fine
     └ 410 to a list                            read anew from the beginning
@@ -15,6 +19,7 @@ from __future__ import annotations
 import json
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +71,7 @@ class Api:
         self.abort = threading.Event()
         self._client: ApiClient = ApiClient(configuration)
         self._patience_s = patience_s
+        self._lost_at = 0.0
 
     def get(self, path: str, **query: str) -> Json:
         return self._patiently("GET", path, query=query)
@@ -167,7 +173,7 @@ class Api:
 
     def _retrying(self, once: Any) -> Json:
         tries = Retrying(
-            stop=stop_after_delay(self._patience_s) | stop_when_event_set(self.abort),
+            stop=stop_after_delay(self._patience_left_s()) | stop_when_event_set(self.abort),
             wait=_wait,
             retry=retry_if_exception(_may_pass),
             sleep=sleep_using_event(self.abort),
@@ -175,6 +181,11 @@ class Api:
         )
         found: Json = tries(once)
         return found
+
+    def _patience_left_s(self) -> float:
+        """Of a server that has been silent for long, no more is expected."""
+        silent_s = time.monotonic() - self._lost_at if self._lost_at else 0.0
+        return max(0.0, self._patience_s - silent_s)
 
     def _exchange(
         self, method: str, path: str, query: dict[str, str], body: Json | None, kind: str,
@@ -188,15 +199,20 @@ class Api:
             method, path, query_params=list(query.items()), header_params=headers, body=body,
             auth_settings=["BearerToken"],
         )  # fmt: skip
+        begun = time.monotonic()
+        within_s = read_s if self._patience_left_s() else min(read_s, CONNECT_S)
         try:
-            response = self._client.call_api(*asked, _request_timeout=(CONNECT_S, read_s))
-            return response.status, response.headers, response.read()
+            response = self._client.call_api(*asked, _request_timeout=(CONNECT_S, within_s))
+            data = response.read()
+            self._lost_at = 0.0
         except (HTTPError, OSError) as error:
+            self._lost_at = self._lost_at or begun
             inner = innermost(error)
             known = UNTRUSTED if isinstance(inner, ssl.SSLCertVerificationError) else "Unreachable"
             raise ApiError(0, known, f"{self.configuration.host}: {inner}") from None
         except ApiException as error:  # what the client itself makes of a broken connection
             raise ApiError(error.status or 0, "", str(error.reason)) from None
+        return response.status, response.headers, data
 
 
 def plain(error: BaseException) -> str:

@@ -19,7 +19,7 @@ Where = Literal["targets", "agents", "cluster", "button"]
 class Rule:
     """`group` empty is the core API. `faults` are those that need it; none: every run does, one
     of `agents` if it has an agent. `workloads` are the kinds that it is about; none: any.
-    `spare`: who must do without it knows less, and is not refused."""
+    `spare`: who must do without it knows less, and is not refused. `agent`: only with agents."""
 
     where: Where
     group: str
@@ -29,6 +29,7 @@ class Rule:
     faults: tuple[str, ...] = ()
     workloads: tuple[str, ...] = ()
     spare: bool = False
+    agent: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,8 @@ RULES = (
         "targets", "autoscaling", ("horizontalpodautoscalers",), ("list",),
         "who else decides the size", ("scale.to",),
     ),
-    Rule("targets", RBAC, ("roles", "rolebindings"), ("get",), "do agents see the red button?"),
+    Rule("targets", RBAC, ("roles", "rolebindings"), ("get",), "do agents see the red button?",
+         agent=True),
     Rule("button", "", ("namespaces",), ("get",), "the red button, whoever else is dead"),
     Rule("agents", "", ("namespaces", "serviceaccounts"), ("get",), "are they installed?"),
     Rule("agents", "batch", ("jobs",), ("create", "delete", "get"), "one agent a node"),
@@ -138,7 +140,9 @@ def _needing(
     rule: Rule, uses: tuple[Use, ...], workloads: tuple[str, ...]
 ) -> tuple[str, ...] | None:
     """The faults that need it, none of them: every run; None: this one does without."""
-    if rule.where == "agents":
+    if rule.where == "button":
+        return None
+    if rule.where == "agents" or rule.agent:
         return tuple(sorted({use.fault for use in uses} - set(WITHOUT_AGENT))) or None
     if not rule.faults:
         return () if not rule.workloads or set(rule.workloads) & set(workloads) else None
