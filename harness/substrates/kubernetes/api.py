@@ -222,6 +222,7 @@ def plain(error: BaseException) -> str:
 
 def innermost(error: BaseException) -> BaseException:
     inner = getattr(error, "reason", None) or error.__cause__ or error.__context__
+    inner = inner or next((each for each in error.args if isinstance(each, BaseException)), None)
     return innermost(inner) if isinstance(inner, BaseException) and inner is not error else error
 
 

@@ -15,6 +15,7 @@ _TOO_MANY = 429
 class Pods:
     def __init__(self, api: Api, namespace: str) -> None:
         self._api = api
+        self.namespace = namespace
         self.there = f"/api/v1/namespaces/{namespace}/pods"
 
     def find(self, pod: Pod, container: str = "") -> PodState | None:
@@ -24,9 +25,10 @@ class Pods:
             return None
         return state_of(item, container)
 
-    def listed(self, container: str = "", **query: str) -> tuple[PodState, ...]:
-        """Those that did not end, by name."""
-        found = (state_of(item, container) for item in self.items(**query))
+    def owned(self, owners: set[str], container: str = "", **query: str) -> tuple[PodState, ...]:
+        """Those of these owners that did not end, by name."""
+        items = (item for item in self.items(**query) if owners & owners_of(item))
+        found = (state_of(item, container) for item in items)
         return tuple(sorted(found, key=lambda pod: pod.name))
 
     def items(self, **query: str) -> list[Json]:
@@ -73,6 +75,10 @@ class Pods:
 
     def _path(self, target: str) -> str:
         return f"{self.there}/{target.rpartition('/')[2]}"
+
+
+def owners_of(item: Json) -> set[str]:
+    return {owner["uid"] for owner in item["metadata"].get("ownerReferences", ())}
 
 
 def state_of(item: Json, container: str = "") -> PodState:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from harness.agent.effects import Image, PodState, Replicas, Workload
 from harness.capabilities import HandsError
 from harness.substrates.kubernetes.api import Api, Json
 from harness.substrates.kubernetes.objects import selector_text
-from harness.substrates.kubernetes.pods import Pods
+from harness.substrates.kubernetes.pods import Pods, owners_of
 
 #: Kinds that have a size.
 SIZED = ("deployment", "statefulset", "replicaset")
@@ -41,10 +42,18 @@ class Workloads:
             self._api.once("PATCH", _path(workload), body=_patch(changes), kind=_STRATEGIC)
 
     def look(self, workload: Workload, container: str) -> tuple[tuple[PodState, ...], int]:
-        """Its pods, and how many are asked for."""
+        """Its pods, by ownership and not by labels alone, and how many are asked for."""
         item = self._object(workload)
         labels = selector_text(item["spec"]["selector"])
-        return self._pods.listed(container, labelSelector=labels), _size(item)
+        uid = item["metadata"]["uid"]
+        owners = {uid, *self._sets_of(uid, labels)} if _kind(workload) == "deployment" else {uid}
+        return self._pods.owned(owners, container, labelSelector=labels), _size(item)
+
+    def _sets_of(self, uid: str, labels: str) -> Iterator[str]:
+        path = f"/apis/apps/v1/namespaces/{self._pods.namespace}/replicasets"
+        for item in self._api.items(path, labelSelector=labels):
+            if uid in owners_of(item):
+                yield item["metadata"]["uid"]
 
     def _check_foreign(
         self, workload: Workload, before: dict[str, str], now: dict[str, str],
