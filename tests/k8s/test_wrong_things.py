@@ -164,6 +164,59 @@ def encoded(path):
     return base64.b64encode(path.read_bytes()).decode()
 
 
+# ---------------------------------------------------------------- a crowd
+
+
+def test_five_hundred_pods_in_the_namespace(place, targets):
+    """Lists come in pages, messages stay short, and whoever is beside the target feels nothing."""
+    crowd = json.dumps(CROWD)
+    targets.kubectl("apply", "-f", "-", given=crowd)
+    system = place.path / "system.yaml"
+    try:
+        until("all are there", lambda: there_are(targets, "app=crowd") == len_of(CROWD), 120)
+        place.experiment(SHORT)
+        status, said = place.run("run", "experiment.yaml")
+        assert status == 0, said
+        assert all(effect["confirmed"] for effect in place.record()["effects"])
+        system.write_text(system.read_text() + "    crowd: {workload: deploy/crowd, port: 8080}\n")
+        place.experiment(SHORT.replace("web", "crowd"))
+        status, said = place.run("run", "experiment.yaml")
+        assert status == 6, said
+        assert f"{len_of(CROWD)} pods of the system are not ready" in " ".join(said.split())
+        place.experiment(SHORT.replace("web", "crowd"))
+        path = place.path / "experiment.yaml"
+        path.write_text(path.read_text() + "  guard: {blast_radius: {pods: 20}}\n")
+        status, said = place.run("plan", "experiment.yaml")
+        assert status == 2, said
+        assert f"touches {len_of(CROWD)} pods" in said
+        assert len(said) < 1000, "not all of their names"
+    finally:
+        targets.kubectl("-n", SPACE, "delete", "deploy", "crowd", "--wait=false")
+
+
+CROWD = {
+    "apiVersion": "apps/v1", "kind": "Deployment",
+    "metadata": {"name": "crowd", "namespace": SPACE},
+    "spec": {
+        "replicas": 501, "selector": {"matchLabels": {"app": "crowd"}},
+        "template": {
+            "metadata": {"labels": {"app": "crowd"}},
+            "spec": {"nodeSelector": {"is": "nowhere"},
+                     "containers": [{"name": "app", "image": "none"}]},
+        },
+    },
+}  # fmt: skip
+
+
+def len_of(deployment):
+    return deployment["spec"]["replicas"]
+
+
+def there_are(cluster, labels):
+    words = ("-n", SPACE, "get", "pods", "-l", labels, "-o", "name", "--chunk-size=0")
+    return len(cluster.kubectl(*words).split())
+
+
 # ---------------------------------------------------------------- agents that cannot come or act
 
 
