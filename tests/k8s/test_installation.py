@@ -1,6 +1,9 @@
 """What `kubectl apply -k` puts on a cluster: Roles, network policies, pods under `restricted`."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -66,6 +69,43 @@ def test_its_own_pods_are_let_in_under_restricted(installed):
             assert container["securityContext"]["readOnlyRootFilesystem"] is True
     pod["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = True
     assert admitted(installed, pod, check=False) == ""
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "lacks"),
+    [
+        ("network.latency, target: api, delay: 100ms", 0, ()),
+        ("node.cordon, target: node/n1", 2, ("get nodes in the cluster", "patch nodes in the clu")),
+    ],
+)
+def test_its_account_may_what_the_usual_installation_is_for(
+    installed, tmp_path, fault, status, lacks
+):
+    config = json.loads(Path(installed.kubeconfig).read_text())
+    token = installed.kubectl("-n", HARNESS, "create", "token", "harness").strip()
+    config["users"][0]["user"] = {"token": token}
+    (tmp_path / "kubeconfig").write_text(json.dumps(config))
+    (tmp_path / "x.yaml").write_text(EXPERIMENT.replace("FAULT", fault))
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "harness.cli.main", "plan", "x.yaml", "--kubeconfig",
+         "kubeconfig"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == status, done.stderr
+    assert all(line in done.stderr for line in lacks)
+
+
+EXPERIMENT = f"""
+apiVersion: harness/v1
+kind: Experiment
+metadata: {{name: installed}}
+spec:
+  hypothesis: It may.
+  system: {REPOSITORY}/scenarios/checkout/system-kubernetes.yaml
+  load: {{requests: [{{get: /products}}], entry: web, arrivals: {{requests: 1/s}}, timeout: 1s}}
+  timeline: [{{id: x, at: 1s, for: 1s, fault: FAULT}}]
+  objectives: []
+"""
 
 
 def admitted(cluster, pod, **options):
