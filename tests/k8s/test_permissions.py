@@ -251,6 +251,22 @@ def test_each_fault_runs_with_exactly_its_verbs(cluster, accounts, tmp_path):
         assert not [e for e in events[group.user] if e["responseStatus"]["code"] == 403]
 
 
+def test_the_doctor_tells_what_an_account_may(accounts, tmp_path):
+    """One that may scale has no agents to look at nodes, and is told why not."""
+    group = next(group for group in groups() if group.faults == ("scale.to",))
+    place = written(group, group.faults, tmp_path / "doctor").parent
+    words = ("--system", "system.yaml", "--kubeconfig", str(accounts), "--json")
+    done = subprocess.run(
+        [*HARNESS, "doctor", *words], cwd=place, text=True, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    checks = {check["what"]: check["why_not"] for check in json.loads(done.stdout)}
+    assert checks["faults that can be made here: scale.to"] == ""
+    assert "create jobs.batch in namespace harness-agents" in checks["agents may be started"]
+    (why,) = (why for what, why in checks.items() if what == "refused here: pod.delete")
+    assert "delete pods in namespace verbs-scale-to" in why
+
+
 def run(group, place, kubeconfig):
     written(group, group.faults, place)
     done = subprocess.run(

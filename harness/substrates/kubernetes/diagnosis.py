@@ -23,6 +23,7 @@ from harness.substrates.kubernetes.workloads import SIZED
 
 _ENFORCED = "pod-security.kubernetes.io/enforce"
 _APART_S = 0.5
+_WITH_AGENT = "network.*"
 _ROLES = "kubectl apply -k k8s/overlays/namespaced, or what else gives it: k8s/README.md"
 
 
@@ -60,7 +61,9 @@ class _Diagnosis:
         yield self._zones()
         yield self._metrics()
         yield self._security()
-        visits = tuple(self._visits())
+        unable = self._lacks(Use(_WITH_AGENT))
+        yield Check("agents may be started", unable, _ROLES)
+        visits = () if unable else tuple(self._visits())
         for found in visits:
             yield from _of_node(found)
         yield _clocks(visits)
