@@ -1,8 +1,9 @@
 """Small programs that the kernel runs for each packet of a network card, without a compiler.
 
-Two of them: one catches packets and hands them to a tap, the other sends on what is written into
-that tap, with a mark by which the first lets it pass. Attached by TCX links (Linux 6.6), which are
-file descriptors: when their process ends, however it ends, the kernel takes the programs off.
+Two of them: one catches packets and hands them to a tap, the other brings in what is written into
+that tap; what is sent on carries a mark by which the first lets it pass. Attached by TCX links
+(Linux 6.6), which are file descriptors: when their process ends, however it ends, the kernel takes
+the programs off.
 Caveat: a packet that went through a tap has lost its application's mark and priority.
 """
 
@@ -61,8 +62,8 @@ def catching(tap: int, forth: bool, peers: Optional[FrozenSet[bytes]]) -> bytes:
     return code.done()
 
 
-def returning(card: int, forth: bool) -> bytes:
-    """Everything goes on from that card, or (back) comes in on it."""
+def returning(card: int) -> bytes:
+    """Everything comes in on that card."""
     code = _Code()
     code.add(0xB4, 2, immediate=MARK)
     code.add(0x63, 1, 2, _SKB_MARK)
@@ -70,7 +71,7 @@ def returning(card: int, forth: bool) -> bytes:
     code.add(0xB7, 3)
     code.call(_CHANGE_TYPE)
     code.add(0xB7, 1, immediate=card)
-    code.add(0xB7, 2, immediate=0 if forth else _REDIRECT_INGRESS)
+    code.add(0xB7, 2, immediate=_REDIRECT_INGRESS)
     code.call(_REDIRECT)
     code.exit()
     return code.done()

@@ -17,7 +17,7 @@ from harness.mechanisms.filters import Filter, probe_for
 from harness.mechanisms.hosts import Host
 from harness.mechanisms.packets import read
 from harness.mechanisms.probe_packets import SMALLEST, Course, seen_in
-from harness.mechanisms.probe_sockets import Arrival, arrivals, open_at
+from harness.mechanisms.probe_sockets import Arrival, arrivals, close_soon, open_at
 
 _BURST_S, _BURSTS, _BURST_FRAMES, _FRAME = 0.06, 3, (8, 200), 1400
 _GRACE_S = 0.15
@@ -44,8 +44,7 @@ class Burst:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for each in (self._out, *self._sockets):
-            each.close()
+        close_soon((self._out, *self._sockets))
 
     def fire(self, frames: int, size: int, wait_s: float) -> None:
         """Send a burst, wait for its last frame, and note how fast it came through."""

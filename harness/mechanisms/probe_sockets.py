@@ -5,8 +5,9 @@ from __future__ import annotations
 import ctypes
 import socket
 import struct
+import threading
 import time
-from typing import Iterator, List, NamedTuple, Tuple
+from typing import Iterable, Iterator, List, NamedTuple, Tuple
 
 from harness.agent.effects import PROBE_PORTS
 from harness.mechanisms.hosts import Host
@@ -62,6 +63,12 @@ def _open(host: Host, everything: bool) -> socket.socket:
     found.bind((host.device, _ETH_P_ALL if host.outside else _ETH_P_IP))
     found.setblocking(False)
     return found
+
+
+def close_soon(sockets: Iterable[socket.socket]) -> None:
+    """The kernel takes some 10 ms for each, which nobody has to wait for."""
+    for each in sockets:
+        threading.Thread(target=each.close, daemon=True).start()
 
 
 def arrivals(heard: socket.socket, most: int = 256) -> Iterator[Arrival]:

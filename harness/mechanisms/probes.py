@@ -23,10 +23,12 @@ from harness.mechanisms.filters import probe_for
 from harness.mechanisms.hosts import Host, host_at, hosts_beside
 from harness.mechanisms.probe_bursts import Burst, measure_rate
 from harness.mechanisms.probe_packets import Course, refused_in, seen_in
-from harness.mechanisms.probe_sockets import Arrival, arrivals, open_at
+from harness.mechanisms.probe_sockets import Arrival, arrivals, close_soon, open_at
 
 #: Probes a second each way; shares need more to be told apart.
 _PACE, _PACE_OF_SHARES = 100, 200
+#: Also the shortest look has these.
+_FEWEST = 5
 _MOST_PEERS = 2
 _GRACE_S = 0.15
 _LONGEST_WAIT_S = 5.0
@@ -127,8 +129,7 @@ class Way:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for each in self._sockets:
-            each.close()
+        close_soon(self._sockets)
 
     @property
     def sockets(self) -> Tuple[socket.socket, ...]:
@@ -177,7 +178,8 @@ class Way:
 
 def _paced(ways: List[Way], pace: float, for_s: float, slowest_s: float, peer: Host) -> LinkSeen:
     begin = time.monotonic()
-    number, count = 0, max(1, round(for_s / pace))
+    pace = min(pace, for_s / _FEWEST)
+    number, count = 0, max(1, round(for_s / pace)) if for_s else 1
     end = begin + count * pace + slowest_s + _GRACE_S
     while True:
         now = time.monotonic()

@@ -1,40 +1,34 @@
-"""Starts a relay's process, talks to it, and ends it.
-
-A thread of ours starts it and waits for it: a relay may die with its parent *thread*, and the
-thread that was asked for the relay may end long before.
-"""
+"""A relay's process, from its owner's side: started, talked to, ended."""
 
 from __future__ import annotations
 
 import json
 import os
+import select
+import signal
 import socket
-import subprocess
-import sys
 import threading
-from pathlib import Path
-from typing import Any, Dict, Tuple
+from contextlib import suppress
+from typing import Any, Dict
 
-import harness
+from harness.agent.nursery import nursery
 from harness.agent.protocol import Failed
 
 _ANSWER_S = 2.0
 _START_S = 10.0
-_END_S = 1.0
 _LARGEST = 1 << 16
 
 
 class RelayProcess:
-    """A running relay and the line to it: `python -m harness.mechanisms.MODULE PLACES… FD MAC`."""
+    """A running relay and the line to it: `harness.mechanisms.MODULE PLACES… FD MAC`."""
 
     def __init__(self, module: str, *places: str, mac: bytes) -> None:
         self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._lock = threading.Lock()
-        self._begun = threading.Event()
-        argv = (f"harness.mechanisms.{module}", *places, str(theirs.fileno()), mac.hex())
-        self._keeper = threading.Thread(target=self._keep, args=(argv, theirs), daemon=True)
-        self._keeper.start()
-        self._begun.wait(_START_S)
+        self._nursery = nursery()
+        with theirs:
+            arguments = (*places, "{}", mac.hex())
+            self.pid = self._nursery.bear(f"harness.mechanisms.{module}", arguments, theirs)
         self._line.settimeout(_START_S)
         try:
             self._hear()
@@ -43,24 +37,10 @@ class RelayProcess:
             raise
         self._line.settimeout(_ANSWER_S)
 
-    def _keep(self, argv: Tuple[str, ...], theirs: socket.socket) -> None:
-        root = str(Path(harness.__file__).parent.parent)
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-S", "-m", *argv], pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": root},
-            )  # fmt: skip
-            self._begun.set()
-        self._process.wait()
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
     @property
     def alive(self) -> bool:
-        return self._keeper.is_alive()
+        """Its end of the line is open: it closes with the process, however that ends."""
+        return self._line.fileno() >= 0 and not _closed(self._line.fileno(), 0)
 
     def tell(self, message: Dict[str, Any]) -> Dict[str, Any]:
         """Its counts; raises `Failed` when it does not answer."""
@@ -72,11 +52,16 @@ class RelayProcess:
             return self._hear()
 
     def wait(self) -> None:
-        self._keeper.join()
+        """Until it is dead."""
+        with suppress(OSError):  # it was ended, and our end closed
+            line = os.dup(self._line.fileno())
+            _closed(line, None)
+            os.close(line)
 
     def end(self) -> None:
-        self._process.kill()
-        self._keeper.join(_END_S)
+        if not self._nursery.end(self.pid) and self.alive:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
         self._line.close()
 
     def _hear(self) -> Dict[str, Any]:
@@ -90,3 +75,10 @@ class RelayProcess:
         if "error" in answer:
             raise Failed(answer["error"])
         return answer
+
+
+def _closed(line: int, within_ms: Any) -> bool:
+    """Has the other end of that socket closed?"""
+    poll = select.poll()
+    poll.register(line, 0)
+    return any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll(within_ms))

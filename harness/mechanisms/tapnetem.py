@@ -12,28 +12,18 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import threading
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple
+from typing import Optional, Tuple
 
-from harness.agent.effects import (
-    Effect,
-    Exercised,
-    InForce,
-    Link,
-    LinkProfile,
-    LinkSeen,
-    Snapshot,
-    encode,
-)
+from harness.agent.effects import Effect, InForce, Link, Snapshot
+from harness.agent.nursery import nursery
 from harness.agent.protocol import Failed, TargetGone
 from harness.mechanisms.bpf import INGRESS, Attached, passing
+from harness.mechanisms.by_relay import ByRelay, Holding
 from harness.mechanisms.hosts import Host, host_at
 from harness.mechanisms.namespaces import identity, inside, tried_apart
 from harness.mechanisms.netlink import Netlink
-from harness.mechanisms.probes import Prober, slowest
 from harness.mechanisms.relay_process import RelayProcess
 from harness.mechanisms.tap import DEVICE, Tap
 from harness.mechanisms.tap_relay import PREFIX
@@ -41,95 +31,47 @@ from harness.mechanisms.tap_relay import PREFIX
 _GONE_S = 2.0
 
 
-class TapNetem:
+class TapNetem(ByRelay):
     """The mechanism of `Link` where the card is somebody else's and the kernel has no netem."""
 
     name = "tapnetem"
 
     def __init__(self) -> None:
-        self._holdings: Dict[Link, _Holding] = {}
-        self._counts: Dict[Tuple[Link, str], int] = {}
-        self._guard = threading.Lock()
-        self._prober = Prober()
+        super().__init__()
         self._refusal: Optional[str] = None
 
     def works(self, link: Optional[Link] = None, effects: Tuple[Effect, ...] = ()) -> str:
         if self._refusal is None:
             self._refusal = _refusal()
+        if link is not None and not self._refusal:
+            nursery()  # it is warm by the time that something is made
         return self._refusal or ("" if link is None else _not_a_card(link))
 
-    def snapshot(self, link: Link) -> Snapshot:
-        """Which taps of ours are beside the card; while we hold it, what we saw before."""
-        holding = self._holding(link)
-        with holding.lock:
-            return holding.snapshot or _look(link)
+    def _look(self, link: Link) -> Snapshot:
+        """Which taps of ours are beside the card."""
+        host = _host(link)
+        settings = {"netns": str(identity(link.netns)), "card": host.device, "taps": _taps_at(link)}
+        return Snapshot(self.name, settings)
 
-    def make(self, link: Link, snapshot: Snapshot, effects: Tuple[InForce, ...]) -> None:
-        holding = self._holding(link)
-        with holding.lock:
-            if not effects:
-                self._take_out(link, holding, snapshot)
-                return
-            if str(identity(link.netns)) != snapshot.settings["netns"]:
-                raise TargetGone(f"{link.target}: its network is gone")
-            if holding.relay is not None and not holding.relay.alive:
-                self._take_out(link, holding, snapshot)
-            if holding.relay is None:
-                for effect in effects:
-                    self._counts.pop((link, effect.id), None)
-                host = _host(link)
-                holding.snapshot = snapshot
-                holding.relay = RelayProcess("tap_relay", link.netns, host.device, mac=host.mac)
-            holding.slowest_s = max(holding.slowest_s, slowest(effects))
-            holding.relay.tell({"effects": encode(effects)})
+    def _put_in(
+        self, link: Link, holding: Holding, snapshot: Snapshot, effects: Tuple[InForce, ...]
+    ) -> None:
+        if str(identity(link.netns)) != snapshot.settings["netns"]:
+            raise TargetGone(f"{link.target}: its network is gone")
+        host = _host(link)
+        holding.relay = RelayProcess("tap_relay", link.netns, host.device, mac=host.mac)
+        holding.tell(effects)
 
-    def measure(self, link: Link, effect: Optional[LinkProfile], for_s: float) -> LinkSeen:
-        with self._guard:
-            holdings = list(self._holdings.values())
-        return self._prober.look(link, effect, for_s, sum(each.slowest_s for each in holdings))
-
-    def exercised(self, link: Link, effect_id: str) -> Exercised:
-        relay = self._holding(link).relay
-        if relay is not None and relay.alive:
-            self._keep(link, relay.tell({}))
-        return Exercised(self._counts.get((link, effect_id), 0), "packets")
-
-    def _take_out(self, link: Link, holding: _Holding, snapshot: Snapshot) -> None:
-        relay, holding.relay = holding.relay, None
+    def _take_out(self, link: Link, holding: Holding, snapshot: Snapshot) -> None:
+        relay = holding.let_go()
         if relay is not None:
-            with contextlib.suppress(Failed, OSError):  # it hangs: what it held is lost with it
-                self._keep(link, relay.tell({"effects": []}))
             relay.end()
-        holding.snapshot, holding.slowest_s = None, 0.0
+        holding.forget()
         if str(identity(link.netns)) == snapshot.settings.get("netns"):
             sweep(link, frozenset(snapshot.settings["taps"].split()))
 
-    def _holding(self, link: Link) -> _Holding:
-        with self._guard:
-            return self._holdings.setdefault(link, _Holding())
-
-    def _keep(self, link: Link, answer: Dict[str, Any]) -> None:
-        for effect_id, count in answer.get("counts", {}).items():
-            self._counts[link, effect_id] = count
-
-
-@dataclass
-class _Holding:
-    """What we did to one link; `snapshot` is set from before the change until after its end."""
-
-    lock: threading.RLock = field(default_factory=threading.RLock)
-    relay: Optional[RelayProcess] = None
-    snapshot: Optional[Snapshot] = None
-    slowest_s: float = 0.0
-
 
 # ---------------------------------------------------------------- beside the card
-
-
-def _look(link: Link) -> Snapshot:
-    host = _host(link)
-    settings = {"netns": str(identity(link.netns)), "card": host.device, "taps": _taps_at(link)}
-    return Snapshot(TapNetem.name, settings)
 
 
 def _host(link: Link) -> Host:

@@ -11,38 +11,23 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple
+from typing import Optional, Tuple
 
-from harness.agent.effects import (
-    Effect,
-    Exercised,
-    InForce,
-    Link,
-    LinkProfile,
-    LinkSeen,
-    Snapshot,
-    encode,
-)
+from harness.agent.effects import Effect, InForce, Link, Snapshot
+from harness.agent.nursery import nursery
 from harness.agent.protocol import Failed, TargetGone
 from harness.mechanisms.bridge import OPEN, SHUT, Bridge
+from harness.mechanisms.by_relay import ByRelay, Holding
 from harness.mechanisms.hosts import host_at
 from harness.mechanisms.namespaces import offloads_off
-from harness.mechanisms.probes import Prober, slowest
 from harness.mechanisms.relay_process import RelayProcess
 
 
-class Wire:
+class Wire(ByRelay):
     """The mechanism of `Link` where we own the bridge."""
 
     name = "wire"
-
-    def __init__(self) -> None:
-        self._spliced: Dict[Link, _Splice] = {}
-        self._counts: Dict[Tuple[Link, str], int] = {}
-        self._guard = threading.Lock()
-        self._prober = Prober()
 
     def works(self, link: Optional[Link] = None, effects: Tuple[Effect, ...] = ()) -> str:
         if link is not None and not link.port:
@@ -51,49 +36,26 @@ class Wire:
             socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0).close()
         except OSError as error:
             return f"no packet sockets: {error.strerror}"
+        if link is not None:
+            nursery()  # it is warm by the time that something is made
         return ""
 
-    def snapshot(self, link: Link) -> Snapshot:
-        """How the port was before us; while we hold it, what we saw then."""
-        splice = self._splice(link)
-        with splice.lock:
-            if splice.snapshot is not None:
-                return splice.snapshot
-            return _look(link)
-
-    def make(self, link: Link, snapshot: Snapshot, effects: Tuple[InForce, ...]) -> None:
-        splice = self._splice(link)
-        with splice.lock:
-            if not effects:
-                self._take_out(link, splice, snapshot)
-                return
-            if splice.relay is not None and not splice.relay.alive:
-                self._take_out(link, splice, snapshot)
-            if splice.relay is not None:
-                splice.slowest_s = max(splice.slowest_s, slowest(effects))
-                splice.relay.tell({"effects": encode(effects)})
-                return
-            splice.snapshot, splice.slowest_s = snapshot, slowest(effects)
-            for effect in effects:
-                self._counts.pop((link, effect.id), None)
-            self._put_in(link, splice, snapshot, effects)
-
-    def measure(self, link: Link, effect: LinkProfile, for_s: float) -> LinkSeen:
-        with self._guard:
-            splices = list(self._spliced.values())
-        return self._prober.look(link, effect, for_s, sum(splice.slowest_s for splice in splices))
-
-    def exercised(self, link: Link, effect_id: str) -> Exercised:
-        splice = self._splice(link)
-        relay = splice.relay
-        if relay is not None and relay.alive:
-            self._keep(link, relay.tell({}))
-        return Exercised(self._counts.get((link, effect_id), 0), "packets")
-
-    # ------------------------------------------------------------ in and out
+    def _look(self, link: Link) -> Snapshot:
+        """How the port is."""
+        if not link.port:
+            raise Failed(f"{link.target} has no port of a bridge of ours")
+        with Bridge() as net:
+            if net.device(link.port) is None:
+                raise TargetGone(f"{link.target}: its port {link.port} is gone")
+            stub = stubs(link)[0]
+            settings = {
+                "master": net.master(link.port), "state": str(net.state(link.port)),
+                "stub": stub if net.device(stub) else "",
+            }  # fmt: skip
+        return Snapshot(self.name, settings)
 
     def _put_in(
-        self, link: Link, splice: _Splice, snapshot: Snapshot, effects: Tuple[InForce, ...]
+        self, link: Link, holding: Holding, snapshot: Snapshot, effects: Tuple[InForce, ...]
     ) -> None:
         with Bridge() as net:
             if net.device(link.port) is None:
@@ -105,75 +67,38 @@ class Wire:
             if net.device(stub) is not None:
                 net.delete(stub)  # of a make that was killed halfway
             add_stub(net, stub, inner, snapshot.settings["master"])
-            relay = splice.relay = RelayProcess("wire_relay", link.port, inner, mac=host.mac)
-            relay.tell({"effects": encode(effects)})
+            relay = holding.relay = RelayProcess("wire_relay", link.port, inner, mac=host.mac)
+            holding.tell(effects)
             both = net.swap(opens=stub, shuts=link.port)
             relay.tell({"forget_before": both})
-        watch = threading.Thread(target=self._watch, args=(link, splice, relay), daemon=True)
+        watch = threading.Thread(target=_watch, args=(link, holding, relay), daemon=True)
         watch.start()
 
-    def _take_out(self, link: Link, splice: _Splice, snapshot: Snapshot) -> None:
+    def _take_out(self, link: Link, holding: Holding, snapshot: Snapshot) -> None:
         """The port first, then the relay: whatever state either is in."""
-        relay, splice.relay = splice.relay, None
+        relay = holding.let_go()
         if relay is not None and relay.alive:
-            with contextlib.suppress(Failed, OSError):  # it hangs: what it held is lost with it
-                self._keep(link, relay.tell({"effects": []}))
+            with contextlib.suppress(Failed, OSError):
                 hand_over(link, relay, snapshot)
         put_back(link, snapshot)
-        splice.snapshot, splice.slowest_s = None, 0.0
+        holding.forget()
         if relay is not None:
             relay.end()
 
-    def _watch(self, link: Link, splice: _Splice, relay: RelayProcess) -> None:
-        """A relay that died on its own leaves the host cut off: put the port back at once.
 
-        The effects are then not true any more, which the witness sees.
-        """
-        relay.wait()
-        with splice.lock:
-            if splice.relay is relay and splice.snapshot is not None:
-                with contextlib.suppress(OSError, Failed):  # it is taken back once more at the end
-                    put_back(link, splice.snapshot)
+def _watch(link: Link, holding: Holding, relay: RelayProcess) -> None:
+    """A relay that died on its own leaves the host cut off: put the port back at once.
 
-    # ------------------------------------------------------------ helpers
-
-    def _splice(self, link: Link) -> _Splice:
-        with self._guard:
-            return self._spliced.setdefault(link, _Splice())
-
-    def _keep(self, link: Link, answer: Dict[str, Any]) -> None:
-        for effect_id, count in answer.get("counts", {}).items():
-            self._counts[link, effect_id] = count
-
-
-@dataclass
-class _Splice:
-    """What we did to one link; `snapshot` is set from before the change until after its end."""
-
-    lock: threading.RLock = field(default_factory=threading.RLock)
-    relay: Optional[RelayProcess] = None
-    snapshot: Optional[Snapshot] = None
-    slowest_s: float = 0.0
+    The effects are then not true any more, which the witness sees.
+    """
+    relay.wait()
+    with holding.lock:
+        if holding.relay is relay and holding.snapshot is not None:
+            with contextlib.suppress(OSError, Failed):  # it is taken back once more at the end
+                put_back(link, holding.snapshot)
 
 
 # ---------------------------------------------------------------- the bridge
-
-
-def _look(link: Link) -> Snapshot:
-    if not link.port:
-        raise Failed(f"{link.target} has no port of a bridge of ours")
-    with Bridge() as net:
-        if net.device(link.port) is None:
-            raise TargetGone(f"{link.target}: its port {link.port} is gone")
-        stub = stubs(link)[0]
-        return Snapshot(
-            Wire.name,
-            {
-                "master": net.master(link.port),
-                "state": str(net.state(link.port)),
-                "stub": stub if net.device(stub) else "",
-            },
-        )
 
 
 def stubs(link: Link) -> Tuple[str, str]:
