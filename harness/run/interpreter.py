@@ -36,7 +36,7 @@ GRACE_S = 90.0
 log = logging.getLogger(__name__)
 
 #: Looks of all effects may be under way at once, and a revert must never wait behind them.
-_WORKERS_AT_MOST = 32
+_WORKERS_AT_MOST = 512
 _ENDS: tuple[str, ...] = ("gone", "target_gone", "left_behind")
 
 
