@@ -32,6 +32,7 @@ LADDER: Dict[Type[Any], Tuple[str, ...]] = {
         "harness.mechanisms.wire:Wire",  # where we own the cable
         "harness.mechanisms.netem:KernelNetem",
         "harness.mechanisms.tapnetem:TapNetem",
+        "harness.mechanisms.nfqueue:NfQueue",
     ),
     Processes: ("harness.mechanisms.signals:Signals",),
     Edge: ("harness.mechanisms.proxy:Proxy",),

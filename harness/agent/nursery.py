@@ -25,7 +25,7 @@ from typing import Any, Dict, Optional, Sequence, Set
 import harness
 from harness.agent.protocol import Failed
 
-_MODULES = ("harness.mechanisms.tap_relay", "harness.mechanisms.wire_relay")
+_MODULES = tuple(f"harness.mechanisms.{rung}_relay" for rung in ("tap", "wire", "queue"))
 _START_S = 10.0
 _LARGEST = 1 << 14
 #: Room for the command lines of relays.

@@ -63,11 +63,13 @@ class ByRelay:
     """The mechanism says how a link looks, and how a relay comes into it and out again."""
 
     name = ""
+    #: Its rules are netfilter's: the witness has to look from above those.
+    above = False
 
     def __init__(self) -> None:
         self._holdings: Dict[Link, Holding] = {}
         self._guard = threading.Lock()
-        self._prober = Prober()
+        self._prober = Prober(self.above)
 
     def snapshot(self, link: Link) -> Snapshot:
         """How the link was before us; while we hold it, what we saw then."""
@@ -81,6 +83,7 @@ class ByRelay:
             if not effects:
                 self._take_out(link, holding, snapshot)
                 return
+            self._check(link, snapshot, effects)
             if holding.relay is not None and not holding.relay.alive:
                 self._take_out(link, holding, snapshot)
             if holding.relay is not None:
@@ -103,6 +106,9 @@ class ByRelay:
 
     def _look(self, link: Link) -> Snapshot:
         raise NotImplementedError
+
+    def _check(self, link: Link, snapshot: Snapshot, effects: Tuple[InForce, ...]) -> None:
+        """Raises `Failed` where these cannot be made true on it."""
 
     def _put_in(
         self, link: Link, holding: Holding, snapshot: Snapshot, effects: Tuple[InForce, ...]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 from pathlib import Path
 from typing import Dict, Iterator, Optional, Tuple
 
@@ -38,6 +39,25 @@ def stand_ins(address: str) -> Tuple[str, str]:
     packed = socket.inet_aton(address)
     first, second = (socket.inet_ntoa(packed[:3] + bytes([packed[3] ^ bit])) for bit in (1, 2))
     return first, second
+
+
+def next_hops(netns: str) -> Tuple[str, ...]:
+    """Addresses that the host's own way out leads to: gateways, else neighbours that it knows."""
+    return inside(netns, lambda: (*_gateways(), *_neighbours()))[:2]
+
+
+def _gateways() -> Iterator[str]:
+    for line in Path("/proc/thread-self/net/route").read_text().splitlines()[1:]:
+        _, to, gateway = line.split()[:3]
+        if int(to, 16) == 0 and int(gateway, 16):
+            yield socket.inet_ntoa(struct.pack("=I", int(gateway, 16)))
+
+
+def _neighbours() -> Iterator[str]:
+    for line in Path("/proc/thread-self/net/arp").read_text().splitlines()[1:]:
+        address, _, flags = line.split()[:3]
+        if int(flags, 16) & 2:
+            yield address
 
 
 def _look(host: Host) -> Optional[Tuple[str, int, str]]:

@@ -13,7 +13,8 @@ from harness.mechanisms.netlink import Netlink
 @dataclass(frozen=True)
 class Host:
     """`mac` is that of `device`, the network card which has the address. `outside`: the device is
-    the other end of somebody's cable, and only hears what the cable carries."""
+    the other end of somebody's cable, and only hears what the cable carries. `above`: whoever looks
+    at it stands above netfilter."""
 
     name: str
     netns: str
@@ -21,6 +22,7 @@ class Host:
     device: str
     mac: bytes
     outside: bool = False
+    above: bool = False
 
 
 _known: Dict[Tuple[str, Optional[int], str], Host] = {}

@@ -17,7 +17,7 @@ from harness.mechanisms.filters import Filter, probe_for
 from harness.mechanisms.hosts import Host
 from harness.mechanisms.packets import read
 from harness.mechanisms.probe_packets import SMALLEST, Course, seen_in
-from harness.mechanisms.probe_sockets import Arrival, arrivals, close_soon, open_at
+from harness.mechanisms.probe_sockets import Arrival, End, arrivals, close_soon, open_at
 
 _BURST_S, _BURSTS, _BURST_FRAMES, _FRAME = 0.06, 3, (8, 200), 1400
 _GRACE_S = 0.15
@@ -33,14 +33,15 @@ class Burst:
         self._forth = forth
         self._course = Course(sender, receivers[0], probe_for(profile), look)
         self._receivers = list(dict.fromkeys(receivers))
-        self._sockets: List[socket.socket] = []
+        self._sockets: List[End] = []
         self.sent = 0
         self.received = 0
         self.rates: List[float] = []
 
     def __enter__(self) -> Burst:  # noqa: PYI034  Python 3.9 has no Self
-        self._out = open_at(self._course.sender)
-        self._sockets = [open_at(host, everything=True) for host in self._receivers]
+        protocol = self._course.probe.protocol
+        self._out = open_at(self._course.sender, protocol)
+        self._sockets = [open_at(host, protocol, everything=True) for host in self._receivers]
         return self
 
     def __exit__(self, *_: object) -> None:

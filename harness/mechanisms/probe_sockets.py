@@ -7,13 +7,14 @@ import socket
 import struct
 import threading
 import time
-from typing import Iterable, Iterator, List, NamedTuple, Tuple
+from typing import Any, Iterable, Iterator, List, NamedTuple, Protocol, Tuple
 
 from harness.agent.effects import PROBE_PORTS
 from harness.mechanisms.hosts import Host
 from harness.mechanisms.namespaces import inside
 from harness.mechanisms.packets import ETHERNET, ICMP, TCP
 from harness.mechanisms.probe_packets import MARK
+from harness.mechanisms.raw_ends import RawEnd
 
 _ETH_P_IP, _ETH_P_ALL = 0x0800, 3
 _SOL_PACKET, _IGNORE_OUTGOING = 263, 23
@@ -40,11 +41,26 @@ class Arrival(NamedTuple):
     frame: bytes
 
 
-def open_at(host: Host, everything: bool = False) -> socket.socket:
-    """On the host's network card; hears probes only, or `everything` that is IPv4.
+class End(Protocol):
+    """Sends and hears frames, without blocking."""
+
+    def fileno(self) -> int: ...
+
+    def send(self, frame: bytes, /) -> int: ...
+
+    def recvmsg(self, size: int, extra: int, /) -> Tuple[bytes, List[Any], int, Any]: ...
+
+    def close(self) -> None: ...
+
+
+def open_at(host: Host, protocol: str, everything: bool = False) -> End:
+    """On the host's network card; hears probes only, or `everything` that is IPv4. A host that is
+    looked at from `above` netfilter hears packets of that protocol.
 
     At a host it hears what has passed all effects of the card, as its applications do; outside,
     what the cable carries, before the card's own bridge or programs take it."""
+    if host.above:
+        return inside(host.netns, lambda: RawEnd(host, protocol, MARK, everything))
     return inside(host.netns, lambda: _open(host, everything))
 
 
@@ -65,13 +81,13 @@ def _open(host: Host, everything: bool) -> socket.socket:
     return found
 
 
-def close_soon(sockets: Iterable[socket.socket]) -> None:
+def close_soon(sockets: Iterable[End]) -> None:
     """The kernel takes some 10 ms for each, which nobody has to wait for."""
     for each in sockets:
         threading.Thread(target=each.close, daemon=True).start()
 
 
-def arrivals(heard: socket.socket, most: int = 256) -> Iterator[Arrival]:
+def arrivals(heard: End, most: int = 256) -> Iterator[Arrival]:
     """What has come in by now."""
     for _ in range(most):
         try:

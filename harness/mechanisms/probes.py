@@ -11,19 +11,18 @@ from __future__ import annotations
 import contextlib
 import itertools
 import select
-import socket
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple, TypeVar
 
 from harness.agent.effects import Flow, InForce, Link, LinkProfile, LinkSeen
 from harness.agent.protocol import Failed, TargetGone
-from harness.mechanisms.cables import far_end, stand_ins
+from harness.mechanisms.cables import far_end, next_hops, stand_ins
 from harness.mechanisms.filters import probe_for
 from harness.mechanisms.hosts import Host, host_at, hosts_beside
 from harness.mechanisms.probe_bursts import Burst, measure_rate
 from harness.mechanisms.probe_packets import Course, refused_in, seen_in
-from harness.mechanisms.probe_sockets import Arrival, arrivals, close_soon, open_at
+from harness.mechanisms.probe_sockets import Arrival, End, arrivals, close_soon, open_at
 
 #: Probes a second each way; shares need more to be told apart.
 _PACE, _PACE_OF_SHARES = 100, 200
@@ -37,9 +36,11 @@ _FIRST = "client"  #: where the load lives: the peer that is looked from first
 
 
 class Prober:
-    """Looks at links. Safe to call from several threads."""
+    """Looks at links. Safe to call from several threads. `above`: what is done to them is done by
+    rules of netfilter, so the host's end is above those."""
 
-    def __init__(self) -> None:
+    def __init__(self, above: bool = False) -> None:
+        self._above = above
         self._looks = itertools.count(1)
         self._turns: Dict[Link, Iterator[int]] = {}
 
@@ -66,9 +67,10 @@ class Prober:
 
     def _ends(self, link: Link, profile: LinkProfile) -> Tuple[Host, Host, Tuple[Host, ...]]:
         """The host, the peer of this look, and who else may get what the host sends."""
-        host = host_at(link.netns, link.address)
-        if host is None:
+        found_host = host_at(link.netns, link.address)
+        if found_host is None:
             raise TargetGone(f"{link.target}: its network is gone")
+        host = replace(found_host, above=self._above)
         if not link.port:
             return host, self._outside(link, profile, host), ()
         others = tuple(h for h in hosts_beside(link.netns) if h.address != host.address)
@@ -80,7 +82,8 @@ class Prober:
 
     def _outside(self, link: Link, profile: LinkProfile, host: Host) -> Host:
         """Where no cable of ours is known: its other end, in the name of a peer."""
-        peer = self._in_turn(link, profile.peers or stand_ins(host.address))
+        anybody = next_hops(host.netns) if self._above else ()
+        peer = self._in_turn(link, profile.peers or anybody or stand_ins(host.address))
         found = far_end(host, peer)
         if found is None:
             raise Failed(
@@ -122,17 +125,19 @@ class Way:
     corrupted: int = 0
     refused: int = 0
     _highest: int = -1
-    _sockets: Tuple[socket.socket, ...] = ()
+    _sockets: Tuple[End, ...] = ()
 
     def __enter__(self) -> Way:  # noqa: PYI034  Python 3.9 has no Self
-        self._sockets = (open_at(self.course.sender), open_at(self.course.receiver))
+        protocol = self.course.probe.protocol
+        ends = self.course.sender, self.course.receiver
+        self._sockets = tuple(open_at(end, protocol) for end in ends)
         return self
 
     def __exit__(self, *_: object) -> None:
         close_soon(self._sockets)
 
     @property
-    def sockets(self) -> Tuple[socket.socket, ...]:
+    def sockets(self) -> Tuple[End, ...]:
         return self._sockets
 
     @property
@@ -145,7 +150,7 @@ class Way:
         with contextlib.suppress(OSError):  # then it was lost, and shows as such
             self._sockets[0].send(frame)
 
-    def receive(self, ready: socket.socket) -> None:
+    def receive(self, ready: End) -> None:
         if ready is self._sockets[0]:
             by = self.course.receiver
             self.refused += sum(refused_in(arrival.frame, by) for arrival in arrivals(ready))

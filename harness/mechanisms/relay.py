@@ -107,8 +107,14 @@ class Relay:
             if not forth and not self._is_for_host(frame):
                 continue
             now = time.monotonic()
-            for out in self._pipeline.take(frame, forth, now):
+            outs = self._pipeline.take(frame, forth, now)
+            if not outs:
+                self._lost(frame, forth)
+            for out in outs:
                 self._queue(out, onward if out.onward else other, now)
+
+    def _lost(self, frame: bytes, forth: bool) -> None:
+        """Nothing goes on of this frame."""
 
     def _is_for_host(self, frame: bytes) -> bool:
         """A bridge floods what it does not know. A refusal of somebody else's packet would teach it

@@ -9,26 +9,21 @@ Linux 6.6, and nothing of the traffic-control modules. Caveat: a packet that is 
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-import time
 from pathlib import Path
 from typing import Optional, Tuple
 
 from harness.agent.effects import Effect, InForce, Link, Snapshot
 from harness.agent.nursery import nursery
-from harness.agent.protocol import Failed, TargetGone
+from harness.agent.protocol import TargetGone
 from harness.mechanisms.bpf import INGRESS, Attached, passing
 from harness.mechanisms.by_relay import ByRelay, Holding
 from harness.mechanisms.hosts import Host, host_at
 from harness.mechanisms.namespaces import identity, inside, tried_apart
 from harness.mechanisms.netlink import Netlink
 from harness.mechanisms.relay_process import RelayProcess
+from harness.mechanisms.strays import sweep
 from harness.mechanisms.tap import DEVICE, Tap
 from harness.mechanisms.tap_relay import PREFIX
-
-_GONE_S = 2.0
 
 
 class TapNetem(ByRelay):
@@ -50,14 +45,20 @@ class TapNetem(ByRelay):
     def _look(self, link: Link) -> Snapshot:
         """Which taps of ours are beside the card."""
         host = _host(link)
-        settings = {"netns": str(identity(link.netns)), "card": host.device, "taps": _taps_at(link)}
+        settings = {
+            "netns": str(identity(link.netns)),
+            "card": host.device,
+            "taps": " ".join(_taps_at(link)),
+        }
         return Snapshot(self.name, settings)
+
+    def _check(self, link: Link, snapshot: Snapshot, effects: Tuple[InForce, ...]) -> None:
+        if str(identity(link.netns)) != snapshot.settings["netns"]:
+            raise TargetGone(f"{link.target}: its network is gone")
 
     def _put_in(
         self, link: Link, holding: Holding, snapshot: Snapshot, effects: Tuple[InForce, ...]
     ) -> None:
-        if str(identity(link.netns)) != snapshot.settings["netns"]:
-            raise TargetGone(f"{link.target}: its network is gone")
         host = _host(link)
         holding.relay = RelayProcess("tap_relay", link.netns, host.device, mac=host.mac)
         holding.tell(effects)
@@ -68,7 +69,8 @@ class TapNetem(ByRelay):
             relay.end()
         holding.forget()
         if str(identity(link.netns)) == snapshot.settings.get("netns"):
-            sweep(link, frozenset(snapshot.settings["taps"].split()))
+            foreign = frozenset(snapshot.settings["taps"].split())
+            sweep(link.target, lambda: _taps_at(link), foreign, _pid_of, "tap_relay")
 
 
 # ---------------------------------------------------------------- beside the card
@@ -81,8 +83,8 @@ def _host(link: Link) -> Host:
     return host
 
 
-def _taps_at(link: Link) -> str:
-    return " ".join(inside(link.netns, _taps))
+def _taps_at(link: Link) -> Tuple[str, ...]:
+    return inside(link.netns, _taps)
 
 
 def _taps() -> Tuple[str, ...]:
@@ -96,27 +98,6 @@ def _pid_of(tap: str) -> int:
     number = tap[len(PREFIX) : -1]
     ours = tap.startswith(PREFIX) and tap[-1:] in "fb" and number.isdigit()
     return int(number) if ours else 0
-
-
-def sweep(link: Link, foreign: frozenset[str]) -> None:
-    """End relays that stand here though nobody holds them: their owner was killed. Does nothing
-    that is done already."""
-    end = time.monotonic() + _GONE_S
-    while left := [tap for tap in _taps_at(link).split() if tap not in foreign]:
-        for tap in left:
-            if _is_relay(_pid_of(tap)):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(_pid_of(tap), signal.SIGKILL)
-        if time.monotonic() > end:
-            raise Failed(f"{link.target}: {', '.join(left)} is still there, and its process is not")
-        time.sleep(0.005)
-
-
-def _is_relay(pid: int) -> bool:
-    try:
-        return b"harness.mechanisms.tap_relay" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return False
 
 
 # ---------------------------------------------------------------- does it work here

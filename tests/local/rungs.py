@@ -21,10 +21,13 @@ from small_world import SmallWorld, in_world
 from wired import honest_cables, link_of
 
 from harness.agent.effects import InForce, Link
+from harness.agent.nursery import nursery
 from harness.mechanisms import namespaces as ns
 from harness.mechanisms.bridge import Bridge
 from harness.mechanisms.netem import KernelNetem
 from harness.mechanisms.netlink import Netlink
+from harness.mechanisms.nfqueue import NfQueue
+from harness.mechanisms.nft import tables
 from harness.mechanisms.tapnetem import TapNetem
 from harness.mechanisms.wire import Wire
 
@@ -54,8 +57,9 @@ ALL = {
     "wire": Rung(Wire, cable=True, as_root=False),
     "netem": Rung(KernelNetem, lost=24),  # a packet or two whenever queues come or go
     "tapnetem": Rung(TapNetem),
+    "nfqueue": Rung(NfQueue),
 }
-NAMES = os.environ.get("HARNESS_TEST_RUNGS", "wire,tapnetem").split(",")
+NAMES = os.environ.get("HARNESS_TEST_RUNGS", "wire,tapnetem,nfqueue").split(",")
 RUNGS = {name: ALL[name] for name in NAMES}
 
 
@@ -71,6 +75,7 @@ class Tried:
         self.before = everything(world)
         assert self.mechanism.works(self.link) == ""
         self.snapshot = self.mechanism.snapshot(self.link)
+        nursery().end(0)  # it answers: as in a run, where it was begun seconds before
 
     def make(self, *effects: InForce) -> None:
         self.mechanism.make(self.link, self.snapshot, effects)
@@ -112,10 +117,12 @@ def on_every_rung(test: Callable[[Tried], None], but: tuple[str, ...] = ()) -> C
 
 
 but_netem = functools.partial(on_every_rung, but=("netem",))
+#: Those that tell a sender that nobody takes its packet.
+that_answer = functools.partial(on_every_rung, but=("netem", "nfqueue"))
 
 
 def everything(world: SmallWorld) -> tuple[object, ...]:
-    """Every network device of the world, and which ports of the bridge stand open."""
+    """Every network device and table of the world, and which ports of the bridge stand open."""
     with Bridge() as net:
         outside = sorted((device.name, net.state(device.name)) for device in net.devices())
     return outside, *(sorted(ns.inside(world.netns(host), _names)) for host in world.addresses)
@@ -123,7 +130,10 @@ def everything(world: SmallWorld) -> tuple[object, ...]:
 
 def _names() -> list[str]:
     with Netlink() as net:
-        return [device.name for device in net.devices()]
+        found = [device.name for device in net.devices()]
+    with contextlib.suppress(OSError):  # a kernel without nftables
+        found += tables()
+    return found
 
 
 def receiver(world: SmallWorld, host: str) -> socket.socket:

@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from rungs import Tried, bound, but_netem, everything, on_every_rung, receiver
+from rungs import Tried, bound, but_netem, everything, on_every_rung, receiver, that_answer
 from small_world import SmallWorld, until
 from wired import C, agent, link_of, profile, round_trips
 
@@ -119,7 +119,7 @@ def transfer(world: SmallWorld, size: int) -> float:
     return size * 8 / took
 
 
-@but_netem
+@that_answer
 def test_a_partition_is_silent_or_tells(tried: Tried) -> None:
     world = tried.world
     world.serve("a", 7002)
@@ -141,7 +141,7 @@ def test_a_partition_is_silent_or_tells(tried: Tried) -> None:
     world.connect("client", "a", 7002, timeout=3).close()
 
 
-@but_netem
+@that_answer
 def test_what_the_bridge_floods_is_none_of_the_relays_business(tried: Tried) -> None:
     world = tried.world
     world.serve("b", 7002)
@@ -156,7 +156,7 @@ def test_what_the_bridge_floods_is_none_of_the_relays_business(tried: Tried) -> 
     tried.take_back()
 
 
-@but_netem
+@that_answer
 def test_a_port_alone_is_cut_off_and_open_connections_with_it(tried: Tried) -> None:
     world = tried.world
     world.serve("a", 7002), world.serve("a", 7004)
@@ -263,8 +263,7 @@ def test_what_one_process_made_another_takes_back(tried: Tried) -> None:
 
 @on_every_rung
 def test_a_killed_owner_leaves_nothing(tried: Tried) -> None:
-    with agent() as (hands, reaper):
-        assert hands.mechanism(tried.link) == tried.mechanism.name
+    with agent(mechanism=type(tried.mechanism)) as (hands, reaper):
         snapshot = hands.snapshot(tried.link)
         hands.make(tried.link, "r", 1, snapshot, (profile(delay=C(0.03)),))
         assert 30 <= min(round_trips(tried.world, "client", "a", 5)) < 40

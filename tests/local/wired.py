@@ -18,6 +18,14 @@ from harness.mechanisms.bridge import Bridge
 from harness.substrates.hands import AgentHands
 
 C = Curve.constant
+_AGENT = """
+import sys
+from harness.agent.effects import Link
+from harness.agent.ladder import LADDER
+from harness.agent.main import main
+links = sys.argv.pop(1)
+sys.exit(main(None, {**LADDER, Link: (links,)} if links else LADDER))
+"""
 
 
 def honest_cables(world: SmallWorld) -> None:
@@ -56,10 +64,13 @@ def ports() -> tuple[tuple[str, int | None], ...]:
 
 
 @contextmanager
-def agent(lease_s: float = 5.0) -> Iterator[tuple[AgentHands, subprocess.Popen[bytes]]]:
-    """Its hands and its reaper's process."""
+def agent(
+    lease_s: float = 5.0, mechanism: type[object] | None = None
+) -> Iterator[tuple[AgentHands, subprocess.Popen[bytes]]]:
+    """Its hands and its reaper's process; with that mechanism for links, or the usual ones."""
+    places = f"{mechanism.__module__}:{mechanism.__name__}" if mechanism else ""
     reaper = subprocess.Popen(
-        [sys.executable, "-m", "harness.agent.main", "--lease", str(lease_s)],
+        [sys.executable, "-c", _AGENT, places, "--lease", str(lease_s)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
     )  # fmt: skip
     assert reaper.stdin
