@@ -136,8 +136,8 @@ def chain_in(data: bytes) -> Chain:
 def salvaged(chain: Chain) -> tuple[Step, ...]:
     """Those that verify, and of a damaged journal every line behind them that can still be read:
     what may have been done is taken back, whoever changed the file."""
-    lines = io.BytesIO(chain.rest if chain.damaged else b"")
-    return (*chain.steps, *(step for raw in lines if (step := _parsed(raw)) is not None))
+    behind = (_parsed(raw) for raw in io.BytesIO(chain.rest))
+    return (*chain.steps, *(step for step in behind if step is not None))
 
 
 def encoded(steps: Iterable[Step]) -> bytes:

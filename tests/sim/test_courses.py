@@ -64,6 +64,7 @@ COURSES = {
     "a revert never works": (TWO, {"Make f/api": "ok fail fail fail"}, {}),
     "a revert finds nothing": (TWO, {"Make f/api": "ok gone"}, {}),
     "it is gone at the fourth look": (ONE, {"CheckGone f/api": "no fail no ok"}, {}),
+    "nobody can see whether it is gone": (ONE, {"CheckGone f/api": "fail fail fail fail"}, {}),
     "it stays": (TWO, {"CheckGone g/api": "no fail no no"}, {}),
     "the check finds nothing": (ONE, {"CheckGone f/api": "gone"}, {}),
     "a person ends it": (TWO, {}, QUIT),

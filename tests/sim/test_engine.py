@@ -181,6 +181,17 @@ def test_what_is_decided_early_saves_the_time_until_what_comes_next(
     assert engine.ahead == pytest.approx(sum(saved), abs=0.001)
 
 
+def test_nothing_is_skipped_before_the_load_runs_or_after_an_abort() -> None:
+    decided = go.Decided("baseline", ("all",))
+    engine = Engine(plan(effect("a/x", link("api-0"), 10, 10)))
+    engine.feed(go.Begin())
+    assert engine.feed(decided) == []
+    engine = begun(plan(effect("a/x", link("api-0"), 10, 10)))
+    engine.feed(go.Abort("stop", "person"))
+    assert engine.feed(decided) == []
+    assert engine.ahead == 0
+
+
 @pytest.mark.parametrize("early", [go.StartLoad, go.Begin])
 def test_second_0_lies_where_the_load_says_when_it_runs(early: type) -> None:
     """Until then ticks count as if it began now, and it begins a little later."""
