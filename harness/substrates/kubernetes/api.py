@@ -9,6 +9,7 @@ fields that a newer server sends, and cost more time than the server does.
 =======
     ├ no answer for all of that time            until there is one, each call is tried once, shortly
 >>>>>>> theirs
+    ├ 409 to a patch                           tried again: it was crossed
     ├ 409 to a create that was tried again     it had been made: fine
     ├ 404 to a delete                          it is gone: fine
     └ 410 to a list                            read anew from the beginning
@@ -42,7 +43,7 @@ CONNECT_S, READ_S = 3.0, 10.0
 PATIENCE_S = 20.0
 PAGE = 500
 _AGAIN = (0, 429, 500, 502, 503, 504)
-_GONE = 410
+_GONE, _CONFLICT = 410, 409
 UNTRUSTED = "Untrusted"
 _MERGE = "application/merge-patch+json"
 
@@ -126,8 +127,10 @@ class Api:
         """Refused with 409 when somebody else has changed it since it was read."""
         return self._patiently("PUT", path, body=body)
 
-    def patch(self, path: str, body: Json) -> Json:
-        return self._patiently("PATCH", path, body=body, kind=_MERGE)
+    def patch(self, path: str, body: Json, kind: str = _MERGE) -> Json:
+        """What it says holds whatever was before, so that one which was crossed is made again."""
+        again = (*_AGAIN, _CONFLICT)
+        return self._retrying(lambda: self.once("PATCH", path, body=body, kind=kind), again)
 
     def delete(self, path: str, **options: Any) -> None:
         try:
@@ -171,11 +174,11 @@ class Api:
     def _patiently(self, method: str, path: str, **arguments: Any) -> Json:
         return self._retrying(lambda: self.once(method, path, **arguments))
 
-    def _retrying(self, once: Any) -> Json:
+    def _retrying(self, once: Any, again: tuple[int, ...] = _AGAIN) -> Json:
         tries = Retrying(
             stop=stop_after_delay(self._patience_left_s()) | stop_when_event_set(self.abort),
             wait=_wait,
-            retry=retry_if_exception(_may_pass),
+            retry=retry_if_exception(lambda error: _may_pass(error, again)),
             sleep=sleep_using_event(self.abort),
             reraise=True,
         )
@@ -226,8 +229,8 @@ def innermost(error: BaseException) -> BaseException:
     return innermost(inner) if isinstance(inner, BaseException) and inner is not error else error
 
 
-def _may_pass(error: BaseException) -> bool:
-    return isinstance(error, ApiError) and error.status in _AGAIN and error.reason != UNTRUSTED
+def _may_pass(error: BaseException, again: tuple[int, ...]) -> bool:
+    return isinstance(error, ApiError) and error.status in again and error.reason != UNTRUSTED
 
 
 def _wait(state: RetryCallState) -> float:

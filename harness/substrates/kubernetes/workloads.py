@@ -39,7 +39,7 @@ class Workloads:
         self._check_foreign(workload, before, now, changes)
         if changes:
             self._ours.update({(workload, key): value for key, value in changes.items()})
-            self._api.once("PATCH", _path(workload), body=_patch(changes), kind=_STRATEGIC)
+            self._api.patch(_path(workload), _patch(changes), _STRATEGIC)
 
     def look(self, workload: Workload, container: str) -> tuple[tuple[PodState, ...], int]:
         """Its pods, by ownership and not by labels alone, and how many are asked for."""
