@@ -4,11 +4,8 @@ Answers are plain JSON, which `objects` turns into frozen values: the client's o
 fields that a newer server sends, and cost more time than the server does.
 
     ┌ 429, 500, 502, 503, 504, no connection   tried again for up to `PATIENCE_S`
-<<<<<<< ours
-    ├ a certificate that is not to be trusted   not tried again: time does not mend it
-=======
-    ├ no answer for all of that time            until there is one, each call is tried once, shortly
->>>>>>> theirs
+    ├ a certificate that is not to be trusted  not tried again: time does not mend it
+    ├ no answer for all of that time           each call is tried once, shortly, until there is one
     ├ 409 to a patch                           tried again: it was crossed
     ├ 409 to a create that was tried again     it had been made: fine
     ├ 404 to a delete                          it is gone: fine
