@@ -33,7 +33,7 @@ class Between(socketserver.ThreadingTCPServer):
         self.context = context_of(config)
         self.trouble = lambda _method, _path, _number: ""
         self.asked, self.made, self.streams = [], [], []
-        self.over, self.silent = threading.Event(), threading.Event()
+        self.over = threading.Event()
 
     def handle_error(self, request, client_address):
         pass  # either side may go at any time
@@ -45,11 +45,6 @@ class Between(socketserver.ThreadingTCPServer):
         if found:
             self.made.append((found, *kind))
         return found
-
-    def silence(self):
-        """Nothing is answered, and open websockets say nothing more: as when a cable is pulled."""
-        self.trouble = lambda *_: HANG
-        self.silent.set()
 
     def cut(self):
         """Every websocket that is open, at once."""
@@ -102,16 +97,14 @@ class Handler(socketserver.BaseRequestHandler):
             there.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + rest)
             if stream:
                 self.server.streams += [self.request, plain]
-            pump(self.request, there, self.server, deaf=deaf)
+            pump(self.request, there, self.server.over, deaf=deaf)
 
 
-def pump(here, there, server, *, deaf):
+def pump(here, there, over, *, deaf):
     """Bytes both ways until either ends; the answer goes nowhere if we are deaf."""
     there.settimeout(None)
-    while not server.over.is_set():
+    while not over.is_set():
         ready = [there] if there.pending() else select.select([here, there], [], [], 0.5)[0]
-        if server.silent.is_set():
-            server.over.wait()
         for one in ready:
             data = one.recv(1 << 16)
             if not data:
