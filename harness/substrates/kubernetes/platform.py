@@ -38,6 +38,8 @@ from harness.substrates.kubernetes.workloads import Workloads
 
 MECHANISM = "API server"
 _LOOK_S = 0.1
+#: So long controllers may take, which may have just been started again themselves.
+_FOLLOW_S = 15.0
 
 
 class Platform:
@@ -87,12 +89,16 @@ class Platform:
         return PlatformSeen(begin, time.monotonic())
 
     def measure(self, resource: Resource, effect: Any, for_s: float) -> PlatformSeen:
-        """What is there at the end of that time, or as soon as it is as the effect wants it."""
+        """What is there at the end of that time, or as soon as it is as the effect wants it. Where
+        a workload is not any more as the effect wants it, its pods are given time to follow."""
         begin = time.monotonic()
         with _told(resource):
+            over = isinstance(resource, Workload) and self._workloads.is_over(resource, effect)
+            until = begin + (max(for_s, _FOLLOW_S) if over else for_s)
             while True:
                 seen = self._look(resource, effect, begin)
-                if _is_true(seen, resource, effect) or time.monotonic() >= begin + for_s:
+                there = _is_over(seen, effect) if over else _is_true(seen, resource, effect)
+                if there or time.monotonic() >= until:
                     return seen
                 time.sleep(_LOOK_S)
 
@@ -137,6 +143,13 @@ def _is_true(seen: PlatformSeen, resource: Resource, effect: Any) -> bool:
         PoweredOff: lambda: not seen.answers,
     }
     return type(effect) in checks and checks[type(effect)]()
+
+
+def _is_over(seen: PlatformSeen, effect: Replicas | Image) -> bool:
+    staying = [pod for pod in seen.pods if not pod.leaving]
+    if isinstance(effect, Replicas):
+        return len(staying) == seen.replicas
+    return not any(pod.image == effect.image for pod in staying)
 
 
 class _told:  # noqa: N801  reads as a word

@@ -41,6 +41,13 @@ class Workloads:
             self._ours.update({(workload, key): value for key, value in changes.items()})
             self._api.patch(_path(workload), _patch(changes), _STRATEGIC)
 
+    def is_over(self, workload: Workload, effect: Any) -> bool:
+        """It is not, or not any more, as this effect wants it."""
+        now = self.settings(workload)
+        if isinstance(effect, Replicas):
+            return now.get("replicas") != str(effect.count)
+        return isinstance(effect, Image) and effect.image not in now.values()
+
     def look(self, workload: Workload, container: str) -> tuple[tuple[PodState, ...], int]:
         """Its pods, by ownership and not by labels alone, and how many are asked for."""
         item = self._object(workload)
