@@ -241,6 +241,12 @@ def test_html_is_one_balanced_page_that_loads_nothing(record):
     assert str(record.run.seed) in page.text
 
 
+def test_html_of_a_run_that_ended_before_its_load_has_charts_all_the_same():
+    source = rendered("html", dataclasses.replace(FAIL, series=None))
+    assert '<figure class="usage">' in source
+    assert 'class="shade"' not in source
+
+
 def test_html_shows_every_number_as_text_too():
     text = Page(rendered("html", FAIL)).text
     for expected in ("3 of 5 objectives failed.", "asked", "203 ms", "during slow-db", "timeout"):

@@ -1,6 +1,9 @@
 """Orders in PostgreSQL: a pool, a timeout on every call, and one payment for each key."""
 
 import asyncio
+import os
+import socket
+from contextlib import suppress
 
 from psycopg import AsyncConnection, OperationalError
 from psycopg.rows import dict_row
@@ -87,7 +90,15 @@ class Orders:
             except asyncio.CancelledError:
                 # Cancelled, psycopg would ask the server to cancel, and wait for that up to ten
                 # seconds: a timeout that is none when the server is what does not answer.
-                connection.pgconn.finish()
-                asking.cancel()
+                _hang_up(connection)
+                await asyncio.gather(asking, return_exceptions=True)
                 raise
             return await cursor.fetchall()
+
+
+def _hang_up(connection: AsyncConnection) -> None:
+    """Whoever waits for an answer finds the end of the connection. It must not be closed: its
+    descriptor's number would be another's while the loop still listens to it."""
+    gone = (OSError, OperationalError)
+    with suppress(*gone), socket.socket(fileno=os.dup(connection.pgconn.socket)) as line:
+        line.shutdown(socket.SHUT_RDWR)
