@@ -132,7 +132,8 @@ class ProxiedEdge:
 class ToxiproxyEdge:
     """The TCP connections to one dependency, which run through a Toxiproxy: callers find it at
     `listen`, it connects to `upstream`, its API is at the URL `server`. `probe` is what a witness
-    may say to the dependency; `callers` are all that are known to use it."""
+    may say to the dependency again and again, `greeting` what has to be said before, once on each
+    connection; `callers` are all that are known to use it."""
 
     target: str
     server: str
@@ -140,6 +141,7 @@ class ToxiproxyEdge:
     upstream: str
     probe: str
     callers: Tuple[str, ...] = ()
+    greeting: str = ""
 
 
 @dataclass(frozen=True)

@@ -231,8 +231,10 @@ class Service:
     """One service of a system. Exactly one of `run`, `attach_*`, `upstream`, `workload` (like
     `deploy/web`) or `external` (host:port) is set, or `url` alone.
 
-    What runs behind a Toxiproxy has `upstream` (where it is), `proxy` (where callers find it),
-    `toxiproxy` (the server's URL) and `probe` (what it answers at once, and always alike)."""
+    What runs behind a proxy has `upstream` (where it is) and `proxy` (where callers find it). Where
+    that is a Toxiproxy's, there are `toxiproxy` (the server's URL), `probe` (what it answers at
+    once, and always alike) and perhaps `greeting` (what has to be said once before, on each
+    connection)."""
 
     name: str
     run: str = ""
@@ -250,6 +252,7 @@ class Service:
     proxy: str = ""
     toxiproxy: str = ""
     probe: str = ""
+    greeting: str = ""
     workload: str = ""
     external: str = ""
     line: int = 0

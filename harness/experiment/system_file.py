@@ -110,6 +110,7 @@ def _service(entry: Entry, problems: Problems, cluster: Cluster | None) -> Servi
         proxy=_address(fields, "proxy"),
         toxiproxy=_url(fields, "toxiproxy"),
         probe=fields.text("probe"),
+        greeting=fields.text("greeting"),
         workload=_workload(fields),
         external=_address(fields, "external"),
         line=entry.key.place.line,
@@ -210,9 +211,10 @@ def _check_form(
 
 
 def _check_proxied(entry: Entry, fields: Fields, service: Service, problems: Problems) -> None:
-    """The four go together: none of them means anything alone."""
-    given = [key for key in _BEHIND if fields.has(key)]
-    missing = [key for key in _BEHIND if key not in given]
+    """The first two go together, and a server's URL with what its witness says."""
+    given = [key for key in (*_BEHIND, "greeting") if fields.has(key)]
+    needed = _BEHIND if {"toxiproxy", "probe", "greeting"} & set(given) else _BEHIND[:2]
+    missing = [key for key in needed if key not in given]
     if given and missing:
         said = f"{service.name} has {' and '.join(given)}, and no {' and no '.join(missing)}"
         examples = (k for k in fields.shape.keys if k.name in missing)

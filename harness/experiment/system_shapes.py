@@ -58,10 +58,13 @@ SERVICE = Shape(
         Key("env", "its environment, besides PATH and HOME", WORDS, {"LOG_LEVEL": "info"}),
         Key("attach", ATTACH.about, ATTACH, {"port": 8080}),
         Key("url", "where the load reaches an attached service", TEXT, "http://127.0.0.1:8080"),
-        Key("upstream", "host:port of a service behind a Toxiproxy", TEXT, "127.0.0.1:6379"),
+        Key("upstream", "host:port of a service behind a proxy", TEXT, "127.0.0.1:6379"),
         Key("proxy", "host:port where its callers reach it", TEXT, "127.0.0.1:26379"),
-        Key("toxiproxy", "the server that listens there", TEXT, "http://127.0.0.1:8474"),
+        Key(
+            "toxiproxy", "the server that listens there; else we do", TEXT, "http://127.0.0.1:8474"
+        ),
         Key("probe", "what it answers at once, always alike", TEXT, "PING\r\n"),
+        Key("greeting", "said before, once on each connection", TEXT, "HELLO 3\r\n"),
         Key("workload", "on Kubernetes: deploy/NAME, statefulset/NAME …", TEXT, "deploy/web"),
         Key("external", "host:port outside of the cluster", TEXT, "payments.example:443"),
     ),

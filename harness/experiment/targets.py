@@ -119,9 +119,9 @@ def _off_edge(system: System, where: Where, entry: str) -> Misplaced | None:
     callee = where.to or where.target
     key = "to" if where.to else "target"
     called = services_at(system, callee)
-    if system.attached and called and not all(service.toxiproxy for service in called):
-        said = f"the system is attached, and {callee} is not behind a Toxiproxy"
-        return Misplaced(key, codes.NOT_TAKEN, said, "it takes upstream, proxy, toxiproxy, probe")
+    if system.attached and called and not all(service.upstream for service in called):
+        said = f"the system is attached, and {callee} is not behind a proxy"
+        return Misplaced(key, codes.NOT_TAKEN, said, "it takes upstream and proxy")
     if called and not any(s.port or s.upstream or s.external or s.workload for s in called):
         return Misplaced(key, codes.NOT_TAKEN, f"{callee} has no port to be called at")
     callers = _callers(system, called, entry)

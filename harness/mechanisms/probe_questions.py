@@ -19,13 +19,17 @@ _SLICES = 64
 _BEYOND = 1024  # bytes that are asked for beyond a limit
 
 
-def look_for(effect: Optional[object], in_force: Tuple[Toxic, ...], for_s: float) -> Look:
-    """How to look for a toxic (or nothing of the kind) while these are in force."""
+def look_for(
+    effect: Optional[object], in_force: Tuple[Toxic, ...], for_s: float, answer: int = 0
+) -> Look:
+    """How to look for a toxic (or nothing of the kind) while these are in force. `answer`: bytes
+    of the shortest one."""
     toxic = effect if isinstance(effect, Toxic) else Toxic("")
     calm = not any(other.kind in BREAKING for other in in_force)
     many = toxic.share < 1 or toxic.kind == "down"
     long, short = _questions(toxic, for_s)
-    return Look(for_s, for_s + _waits_s((*in_force, toxic)), calm, many, long, short)
+    patience_s = for_s + _waits_s((*in_force, toxic), answer)
+    return Look(for_s, patience_s, calm, many, long, short)
 
 
 def _questions(toxic: Toxic, for_s: float) -> Tuple[Question, Question]:
@@ -61,7 +65,7 @@ def _power_of_two(at_most: float) -> int:
     return found
 
 
-def _waits_s(toxics: Tuple[Toxic, ...]) -> float:
+def _waits_s(toxics: Tuple[Toxic, ...], answer: int) -> float:
     """How much later an answer, or an end, may come and still be one."""
     waits = sum(
         curve.peak / 1000
@@ -69,4 +73,17 @@ def _waits_s(toxics: Tuple[Toxic, ...]) -> float:
         for name, curve in toxic.numbers
         if name in ("latency", "jitter", "timeout") or (toxic.kind, name) == ("slow_close", "delay")
     )
+    waits += max([0.0, *(_takes_s(toxic, answer) for toxic in toxics)])
     return min(_LONGEST_S, 1.2 * waits)
+
+
+def _takes_s(toxic: Toxic, answer: int) -> float:
+    """How long so many bytes are on their way, slowly or in pieces."""
+    peak = {name: curve.peak for name, curve in toxic.numbers}
+    if toxic.kind == "bandwidth":
+        least = min((value for _, value in dict(toxic.numbers)["rate"].points), default=1.0)
+        return answer / max(1.0, 1000 * least)
+    if toxic.kind == "slicer":
+        pieces = 2 * answer / max(1.0, peak.get("average_size", 1))
+        return pieces * peak.get("delay", 0) / 1e6
+    return 0.0

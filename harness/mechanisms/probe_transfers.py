@@ -23,11 +23,14 @@ _AS_ONE_S = 0.0005
 @dataclass(frozen=True)
 class Speech:
     """What a probe says, and how many bytes answer it. `echoed`: with the very same bytes, so
-    that others show that the probe went astray."""
+    that others show that the probe went astray. `greeting` comes before its first words, `welcome`
+    bytes before their answer."""
 
     ask: bytes
     answer: int
     echoed: bool = False
+    greeting: bytes = b""
+    welcome: int = 0
 
 
 @dataclass(frozen=True)
@@ -113,9 +116,11 @@ class Probe:
         begun = time.monotonic()
         if self.over or self._socket is None:
             return Transfer(self.begun, self.over)
-        times = -(-wanted // self._speech.answer)
-        self._owed += times * self._speech.answer
-        found = self._exchange(self._socket, self._speech.ask * times, begun, begun + patience_s)
+        speech, new = self._speech, self._owed == 0
+        times = -(-wanted // speech.answer)
+        said = speech.greeting * new + speech.ask * times
+        self._owed += speech.welcome * new + speech.answer * times
+        found = self._exchange(self._socket, said, begun, begun + patience_s)
         if found.outcome not in ("ok", "timeout"):
             self.over = found.outcome
         return found

@@ -1,9 +1,8 @@
-"""The proxy that stands on all edges of one caller, which was told its addresses; it connects on.
+"""The proxy that stands on edges whose callers were told its addresses; it connects on.
 
-Where connections cannot be redirected, every edge of a world has one from the beginning. The
-sockets are made by the world's supervisor and outlive it: when it is killed, a fresh one takes its
-place, without toxics. Of an edge, one listener goes to every replica of the service in turn, and
-others to one replica each.
+Where connections cannot be redirected, an edge has one from the beginning. The sockets are made by
+whoever starts it and outlive it: when it is killed, a fresh one takes its place, without toxics. Of
+an edge, one listener goes to every replica of the service in turn, and others to one replica each.
 """
 
 from __future__ import annotations
@@ -18,9 +17,38 @@ from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 from harness.agent.effects import ORDINARY_PROBE_PORTS
 from harness.mechanisms.namespaces import die_with_parent
-from harness.mechanisms.proxy_carrier import Carrier, connected, converse, many_descriptors
+from harness.mechanisms.proxy_carrier import BACKLOG, Carrier, connected, converse, many_descriptors
 
 Goal = Tuple[str, int]
+#: Of an edge: where the proxy is told, and its listeners, each with its goals.
+Opened = Tuple[socket.socket, List[Tuple[socket.socket, List[Goal]]]]
+
+
+def arguments(edges: Sequence[Opened]) -> Tuple[str, ...]:
+    """What follows `python`, said by its parent."""
+    told = [(c.fileno(), [(one.fileno(), goals) for one, goals in doors]) for c, doors in edges]
+    return ("-P", "-m", "harness.mechanisms.proxy_listening", str(os.getpid()), json.dumps(told))
+
+
+def door(address: str, port: int) -> socket.socket:
+    """A listener; raises OSError."""
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((address, port))
+        made.listen(BACKLOG)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+def ear(path: str) -> socket.socket:
+    """Where a proxy is told; raises OSError."""
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    made.bind(path)
+    made.listen(BACKLOG)
+    return made
 
 
 def main(argv: Sequence[str]) -> None:

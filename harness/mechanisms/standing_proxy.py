@@ -103,8 +103,10 @@ def _ask(edge: ProxiedEdge, **request: Any) -> Dict[str, Any]:
             line.sendall(json.dumps(request).encode() + b"\n")
             said = line.makefile("rb").readline()
         except OSError as error:
-            if not path.exists():
-                raise TargetGone(f"{edge.target}: its world has ended") from None
+            if isinstance(error, ConnectionRefusedError) or not path.exists():
+                raise TargetGone(
+                    f"{edge.target}: the proxy has ended, and all its toxics"
+                ) from None
             raise ProxyError(f"the proxy of {edge.target} does not answer: {error}") from None
     if not said:
         raise ProxyError(f"the proxy of {edge.target} ended")

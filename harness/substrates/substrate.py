@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from harness.agent.effects import Act, Effect, Resource, ToxiproxyEdge
+from harness.agent.effects import Act, Effect, ProxiedEdge, Resource, ToxiproxyEdge
 from harness.capabilities import Hands
 from harness.experiment.labels import holds, parsed
 from harness.experiment.model import Intervention, System
@@ -35,7 +35,7 @@ class Replica:
     created: str = ""
     labels: tuple[tuple[str, str], ...] = ()
     ready: bool = True
-    behind: ToxiproxyEdge | None = None
+    behind: ToxiproxyEdge | ProxiedEdge | None = None
 
 
 @dataclass(frozen=True)

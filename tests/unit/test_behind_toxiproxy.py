@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.agent.effects import Curve, Snapshot, Toxic, ToxiproxyEdge, decode, encode
+from harness.agent.effects import Curve, ProxiedEdge, Snapshot, Toxic, ToxiproxyEdge, decode, encode
 from harness.capabilities import Edges
 from harness.errors import Refused
-from harness.experiment.source import load_experiment
+from harness.experiment.source import load_experiment, load_system
 from harness.faults import registry
 from harness.run import state
 from harness.run.plan import make_plan
@@ -95,6 +95,19 @@ def test_two_runs_on_one_proxy_are_one_too_many():
 
 def test_only_edges_to_it_are_offered():
     assert AttachedSubstrate().resources(Edges, (), ()) == ()
+
+
+def test_without_a_server_of_its_own_a_proxy_is_ours(tmp_path):
+    ours = SYSTEM.replace('      toxiproxy: "http://127.0.0.1:8474"\n', "")
+    (tmp_path / "system.yaml").write_text(ours.replace('      probe: "PING\\r\\n"\n', ""))
+    system = load_system(tmp_path / "system.yaml")
+    attached = AttachedSubstrate()
+    replicas = attached.topology(system).replicas
+    (edge,) = attached.resources(Edges, (), replicas)
+    assert edge == ProxiedEdge("api+worker->redis", "edges/redis")
+    assert attached.mechanism(edge) == "proxy"
+    smooth = Toxic("latency", numbers=(("latency", Curve(((0.0, 0.0), (5.0, 9.0)))),))
+    assert attached.cannot(edge, smooth) == ""
 
 
 def test_a_mark_travels_and_is_no_setting():

@@ -187,6 +187,10 @@ def test_attached_systems(room: Path) -> None:
     assert (api.attach_port, api.url, system.attached) == (8080, "http://127.0.0.1:8080", True)
     assert (redis.upstream, redis.proxy) == ("127.0.0.1:6379", "127.0.0.1:26379")
     assert (redis.toxiproxy, redis.probe) == ("http://127.0.0.1:8474", "PING\r\n")
+    text = (room / "system.yaml").read_text().replace('"127.0.0.1:26379",', '"127.0.0.1:26379"}')
+    (room / "system.yaml").write_text(text[: text.index("            toxiproxy")])
+    (redis,) = load_system(room / "system.yaml").services[1:]
+    assert (redis.proxy, redis.toxiproxy) == ("127.0.0.1:26379", "")
 
 
 def test_all_problems_at_once_and_in_order(room: Path) -> None:

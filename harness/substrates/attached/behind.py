@@ -1,4 +1,4 @@
-"""What is to be known of the Toxiproxies of a system before a run: are they there, whose are they?
+"""What is to be known of the proxies of a system before a run: are they there, whose are they?
 
 The package that talks to them is an extra, asked for only where a system has such a service.
 """
@@ -10,14 +10,23 @@ from importlib.util import find_spec
 
 from harness.agent.effects import ToxiproxyEdge
 from harness.agent.protocol import Failed
+from harness.experiment.model import System
 from harness.substrates.attached.identity import is_served
+from harness.substrates.attached.proxies import LOOPBACK, ours
 from harness.substrates.substrate import Topology
 
-_HERE = ("127.0.0.1", "localhost")
 
-
-def refuse(topology: Topology) -> str:
-    """Why its dependencies cannot be reached by way of their Toxiproxies, or nothing."""
+def refuse(system: System, topology: Topology) -> str:
+    """Why its dependencies cannot be reached by way of their proxies, or nothing."""
+    for service in ours(system):
+        host, _, port = service.proxy.rpartition(":")
+        if host not in LOOPBACK:
+            return f"{service.name}: a proxy of ours listens on 127.0.0.1 alone, not on {host}"
+        if is_served(int(port)):
+            return (
+                f"{service.name}: something else listens at {service.proxy}, where a proxy of ours "
+                "is to stand; if it is a Toxiproxy, name its URL: toxiproxy"
+            )
     found = _all(topology)
     if found and find_spec("toxiproxy") is None:
         extra = 'pip install "reliability-harness[toxiproxy]"'
@@ -40,7 +49,8 @@ def foreign(topology: Topology) -> tuple[str, ...]:
 
 
 def _all(topology: Topology) -> tuple[ToxiproxyEdge, ...]:
-    return tuple(replica.behind for replica in topology.replicas if replica.behind)
+    behind = (replica.behind for replica in topology.replicas)
+    return tuple(edge for edge in behind if isinstance(edge, ToxiproxyEdge))
 
 
 def _unusable(edge: ToxiproxyEdge) -> str:
@@ -51,7 +61,7 @@ def _unusable(edge: ToxiproxyEdge) -> str:
     except Failed as error:
         return f"{edge.target}: {error}"
     host, _, port = edge.listen.rpartition(":")
-    if there is None and host in _HERE and is_served(int(port)):
+    if there is None and host in LOOPBACK and is_served(int(port)):
         return (
             f"{edge.target}: something else listens at {edge.listen}, the Toxiproxy at "
             f"{edge.server} has no proxy there"

@@ -11,15 +11,26 @@ from pathlib import Path
 from typing import BinaryIO, cast
 from urllib.parse import urlsplit
 
-from harness.agent.effects import Act, Effect, Processes, Resource, Toxic, ToxiproxyEdge
+from harness.agent.effects import (
+    Act,
+    Effect,
+    Processes,
+    ProxiedEdge,
+    Resource,
+    Toxic,
+    ToxiproxyEdge,
+)
 from harness.capabilities import Edges, Hands, Signals
 from harness.experiment.model import Intervention, Service, System
+from harness.mechanisms.place import PLACE
 from harness.substrates.attached import behind
 from harness.substrates.attached.identity import is_served, listening_on, start_of
+from harness.substrates.attached.proxies import Proxies, control_of
 from harness.substrates.hands import AgentHands
 from harness.substrates.substrate import Child, Needs, Replica, Surroundings, Topology
 from harness.substrates.successor import SucceedingHands
 
+_MECHANISMS = {ToxiproxyEdge: "toxiproxy", ProxiedEdge: "proxy", Processes: "signals"}
 _HERE = "127.0.0.1"
 _END_S = 5.0
 
@@ -32,7 +43,7 @@ class AttachedSubstrate:
         if sys.platform != "linux":
             return f"attaching to processes needs Linux, and this is {sys.platform}"
         here = next(filter(None, map(_missing, system.services)), "")
-        return here or behind.refuse(self.topology(system))
+        return here or behind.refuse(system, self.topology(system))
 
     def lacks(self, system: System, timeline: tuple[Intervention, ...]) -> str:
         return ""
@@ -78,7 +89,7 @@ class AttachedSubstrate:
         return None
 
     def mechanism(self, resource: Resource) -> str:
-        return "toxiproxy" if isinstance(resource, ToxiproxyEdge) else "signals"
+        return _MECHANISMS[type(resource)]
 
     @contextlib.contextmanager
     def open(
@@ -89,8 +100,9 @@ class AttachedSubstrate:
         keep: tuple[Path, ...] = (),
         needs: Needs = Needs(),  # noqa: B008  frozen
     ) -> Iterator[AttachedWorld]:
-        with agents_here(directory, lease_s) as hands:
-            world = AttachedWorld(hands, self.topology(system))
+        proxies = Proxies(system, directory)
+        with contextlib.closing(proxies), agents_here(directory, lease_s) as hands:
+            world = AttachedWorld(hands, self.topology(system), proxies)
             try:
                 yield world
             finally:
@@ -114,8 +126,8 @@ def _agent(directory: Path, lease_s: float) -> Iterator[AgentHands]:
     argv = [sys.executable, "-P", "-m", program, "--lease", f"{lease_s:g}"]
     with (directory / "agent.log").open("ab") as log:
         agent = subprocess.Popen(
-            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
-            start_new_session=True,
+            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, cwd=directory,
+            env={**os.environ, PLACE: "."}, start_new_session=True,
         )  # fmt: skip
     assert agent.stdin
     assert agent.stdout
@@ -159,8 +171,9 @@ def tied_child(argv: tuple[str, ...], log: Path) -> AttachedChild:
 class AttachedWorld:
     name = ""
 
-    def __init__(self, hands: Hands, topology: Topology) -> None:
+    def __init__(self, hands: Hands, topology: Topology, proxies: Proxies) -> None:
         self.hands = hands
+        self._proxies = proxies
         self._foreign = behind.foreign(topology)
         self._children: list[AttachedChild] = []
         self._known = {r.name: p for r in topology.replicas if (p := _processes(r))}
@@ -185,7 +198,7 @@ class AttachedWorld:
         for name in gone:
             del self._known[name]
         foreign, self._foreign = self._foreign, ()
-        return (*foreign, *(f"{name} ended" for name in gone))
+        return (*foreign, *self._proxies.troubles(), *(f"{name} ended" for name in gone))
 
     def close(self) -> None:
         for child in self._children:
@@ -212,13 +225,16 @@ def _replica(service: Service, system: System) -> Replica:
     )  # fmt: skip
 
 
-def _behind(service: Service, system: System) -> ToxiproxyEdge | None:
+def _behind(service: Service, system: System) -> ToxiproxyEdge | ProxiedEdge | None:
     if not service.upstream:
         return None
     callers = tuple(other.name for other in system.services if service.name in other.calls)
+    target = f"{'+'.join(callers) or 'client'}->{service.name}"
+    if not service.toxiproxy:
+        return ProxiedEdge(target, control_of(service))
     return ToxiproxyEdge(
-        f"{'+'.join(callers) or 'client'}->{service.name}", service.toxiproxy, service.proxy,
-        service.upstream, service.probe, callers,
+        target, service.toxiproxy, service.proxy, service.upstream, service.probe, callers,
+        service.greeting,
     )  # fmt: skip
 
 

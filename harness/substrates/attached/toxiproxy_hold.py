@@ -6,6 +6,7 @@ removes what bears it, and nothing else.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import struct
@@ -41,7 +42,9 @@ class Hold:
         self._turn = threading.RLock()
         self._over = threading.Event()
         self._ours: set[int] = set()
-        self._witness = Witness(self._line(), lambda _port: True)
+        self._speech = self._heard()
+        line = Line(self._speech, 1, self._connect)
+        self._witness = Witness(line, lambda _port: True)
         port = int(edge.listen.rpartition(":")[2])
         self._meter = Meter(port, self._ours, lambda: not self._enabled)
         self._pulse = threading.Thread(target=self._beat, daemon=True)
@@ -62,7 +65,7 @@ class Hold:
 
     def look(self, effect: object, for_s: float) -> EdgeSeen:
         in_force = tuple(e.effect for e in self._toxics.values() if isinstance(e.effect, Toxic))
-        return self._witness.look(look_for(effect, in_force, for_s))
+        return self._witness.look(look_for(effect, in_force, for_s, self._speech.answer))
 
     def met(self) -> dict[str, float]:
         """Connections, for each toxic that is or was; of one on a share of them, as many as its
@@ -128,17 +131,24 @@ class Hold:
 
     # ------------------------------------------------------------ its witness
 
-    def _line(self) -> Line:
-        probe = self._proxied.probe.encode()
+    def _heard(self) -> Speech:
+        """What is to be said again and again is said twice: it has to be answered alike."""
+        edge = self._proxied
+        greeting, probe = edge.greeting.encode(), edge.probe.encode()
         with self._connect(0, _PROBE_S) as asked:
-            asked.sendall(probe)
-            answer = _all_of(asked)
-        if not answer:
+            welcome = _answer(asked, greeting) if greeting else 0
+            first, again = _answer(asked, probe), _answer(asked, probe)
+        if not first or (greeting and not welcome):
+            unheard = edge.probe if welcome or not greeting else edge.greeting
             raise Failed(
-                f"{self._proxied.target}: {self._proxied.listen} does not answer its probe "
-                f"{self._proxied.probe!r} within {_PROBE_S:g} s"
+                f"{edge.target}: {edge.listen} does not answer {unheard!r} within {_PROBE_S:g} s"
             )
-        return Line(Speech(probe, answer), 1, self._connect)
+        if first != again:
+            raise Failed(
+                f"{edge.target}: {edge.listen} answers {edge.probe!r} with {first} bytes and then, "
+                f"on the same connection, with {again}; what is said but once is for `greeting`"
+            )
+        return Speech(probe, first, False, greeting, welcome)
 
     def _connect(self, _which: int, within_s: float) -> socket.socket:
         host, _, port = self._proxied.listen.rpartition(":")
@@ -180,13 +190,13 @@ def _numbers(effect: InForce) -> dict[str, int]:
     }
 
 
-def _all_of(asked: socket.socket) -> int:
+def _answer(asked: socket.socket, question: bytes) -> int:
     """How many bytes come, until nothing more does for a moment."""
     came = 0
-    try:
+    asked.settimeout(_PROBE_S)
+    with contextlib.suppress(OSError):
+        asked.sendall(question)
         while got := asked.recv(1 << 16):
             came += len(got)
             asked.settimeout(_QUIET_S)
-    except OSError:
-        pass
     return came

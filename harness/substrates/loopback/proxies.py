@@ -6,21 +6,19 @@ else can take a port.
 
 from __future__ import annotations
 
-import json
 import os
-import socket
 import sys
 import time
 from collections.abc import Collection
 from pathlib import Path
 
+from harness.mechanisms import proxy_listening
 from harness.substrates.local import processes
 from harness.substrates.local.ground import Start
 from harness.substrates.local.layout import own_environment
 from harness.substrates.loopback.layout import WORLD
 from harness.substrates.loopback.spec import ADDRESS, Caller, LoopbackSpec, Passage
 
-_BACKLOG = 512
 _SHORT_LIFE_S = 1.0
 
 
@@ -48,11 +46,7 @@ class Proxies:
 
     def _start(self, caller: Caller) -> None:
         edges = self._edges[caller]
-        argv = (
-            sys.executable, "-P", "-m", "harness.mechanisms.proxy_listening", str(os.getpid()),
-            json.dumps([(c.fileno(), [(d.fileno(), goals) for d, goals in doors])
-                        for c, doors in edges]),
-        )  # fmt: skip
+        argv = (sys.executable, *proxy_listening.arguments(edges))
         opened = [s for c, doors in edges for s in (c, *(door for door, _ in doors))]
 
         def hand_down() -> None:
@@ -69,22 +63,10 @@ class Proxies:
         self._running[pid] = caller, time.monotonic()
 
 
-#: The socket of an edge where its proxy is told, and its doors, each with where they lead.
-_Edge = tuple[socket.socket, list[tuple[socket.socket, list[tuple[str, int]]]]]
-
-
-def _opened(place: Path, passage: Passage) -> _Edge:
+def _opened(place: Path, passage: Passage) -> proxy_listening.Opened:
     """Raises OSError."""
-    control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    control.bind(str(place / passage.control))
-    control.listen(_BACKLOG)
-    doors = [(_door(d.port), [(ADDRESS, goal) for goal in d.goals]) for d in passage.doors]
-    return control, doors
-
-
-def _door(port: int) -> socket.socket:
-    door = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    door.bind((ADDRESS, port))
-    door.listen(_BACKLOG)
-    return door
+    doors = [
+        (proxy_listening.door(ADDRESS, d.port), [(ADDRESS, goal) for goal in d.goals])
+        for d in passage.doors
+    ]
+    return proxy_listening.ear(str(place / passage.control)), doors
