@@ -85,6 +85,11 @@ class Collection:
             await proxy.listen_too(listen)
             return proxy
 
+    async def listen_less(self, name: str, listen: str) -> None:
+        """Raises `ApiError` (404)."""
+        async with self._turn:
+            self.get(name).listen_less(listen)
+
     async def close(self) -> None:
         """Stop them all, and wait until their connections are closed in order."""
         for proxy in self._proxies.values():

@@ -23,6 +23,10 @@ def no_proxy() -> ApiError:
     return ApiError("proxy not found", 404)
 
 
+def no_listener() -> ApiError:
+    return ApiError("listener not found among those that were added", 404)
+
+
 def no_toxic() -> ApiError:
     return ApiError("toxic not found", 404)
 

@@ -14,7 +14,7 @@ from harness.mechanisms.proxy_link import Link, finish
 from harness.mechanisms.toxics.toxic import CLOSE
 from harness.toxiproxy import addresses
 from harness.toxiproxy.addresses import Address
-from harness.toxiproxy.errors import ApiError
+from harness.toxiproxy.errors import ApiError, no_listener
 from harness.toxiproxy.records import Connection, Records
 from harness.toxiproxy.toxics import Toxics
 
@@ -92,6 +92,17 @@ class Proxy:
             listener = self._listeners[-1]
             asyncio.get_running_loop().add_reader(listener, self._accept, listener)
         self.more = (*self.more, listen)
+
+    def listen_less(self, listen: str) -> None:
+        """Not at that address any more; what came by it goes on. Raises `ApiError` (404)."""
+        if listen not in self.more:
+            raise no_listener()
+        at = self.more.index(listen)
+        if self.enabled:
+            listener = self._listeners.pop(1 + at)
+            asyncio.get_running_loop().remove_reader(listener)
+            listener.close()
+        self.more = (*self.more[:at], *self.more[at + 1 :])
 
     def stop(self) -> None:
         """Nobody is accepted any more, and every connection is closed at once."""

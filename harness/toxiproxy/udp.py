@@ -1,16 +1,18 @@
 """Proxies for UDP: datagrams are lost and come late, each way by itself.
 
 A client is an address and port; for each the upstream sees a port of its own, for as long as either
-speaks. Datagrams with jitter may overtake each other, as on a real line.
+speaks. Datagrams with jitter may overtake each other, as on a real line. While any come, the
+upstream's name is looked up again and again: where it means another address, all go on to there.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -21,6 +23,7 @@ from harness.toxiproxy.errors import ApiError, no_proxy, proxy_exists
 _MOST_FLOWS = 1000
 _MOST_WAITING = 10_000  # datagrams of one proxy; more are lost, as in a full router
 _IDLE_S = 60.0
+_MEANS_S = 1.0  # so long a name means what it meant
 _NONE = Curve.constant(0)
 
 Peer = tuple[Any, ...]
@@ -58,12 +61,16 @@ class Way:
 
 
 class UdpProxy(asyncio.DatagramProtocol):
+    """`goal`: what the upstream means when it begins."""
+
     def __init__(
-        self, name: str, goal: addresses.Address, chance: random.Random, forth: Way, back: Way
-    ) -> None:
+        self, name: str, upstream: str, goal: addresses.Address, chance: random.Random,
+        forth: Way, back: Way,
+    ) -> None:  # fmt: skip
         self.name, self.forth, self.back = name, forth, back
         self.listen = ""
-        self._goal, self._chance = goal, chance
+        self._upstream, self._goal, self._chance = upstream, goal, chance
+        self._known_at = time.monotonic()
         self._flows: dict[Peer, _Flow] = {}
         self._waiting = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -74,9 +81,11 @@ class UdpProxy(asyncio.DatagramProtocol):
         self.listen = addresses.printed(transport.get_extra_info("sockname"))
 
     def datagram_received(self, data: bytes, peer: Peer) -> None:
-        flow = self._flows.pop(peer, None) or self._begin(peer)
-        self._flows[peer] = flow  # the last to have spoken stands last
-        self._pass(self.forth, lambda: flow.send(data))
+        self._flow(peer).heard_at = time.monotonic()
+        self._pass(self.forth, lambda: self._flow(peer).send(data))
+        if time.monotonic() - self._known_at > _MEANS_S:
+            self._known_at = time.monotonic()
+            self._start(self._look_up())
 
     def answered(self, peer: Peer, data: bytes) -> None:
         self._pass(self.back, lambda: self._transport.sendto(data, peer))
@@ -98,6 +107,27 @@ class UdpProxy(asyncio.DatagramProtocol):
     def close(self) -> None:
         self._transport.close()
         self._drop(tuple(self._flows))
+        for task in self._tasks:
+            task.cancel()
+
+    async def _look_up(self) -> None:
+        """What the name means now; one that means nothing means what it meant."""
+        with contextlib.suppress(ApiError):
+            goal = (await addresses.resolved(*addresses.split(self._upstream)))[0]
+            if goal != self._goal:
+                self._goal = goal
+                self._drop(tuple(self._flows))
+
+    def _start(self, doing: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(doing)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _flow(self, peer: Peer) -> _Flow:
+        """The last to have spoken stands last."""
+        flow = self._flows.pop(peer, None) or self._begin(peer)
+        self._flows[peer] = flow
+        return flow
 
     def _pass(self, way: Way, go: Any) -> None:
         wait = way.fate(self._chance)
@@ -144,7 +174,6 @@ class _Flow:
         asyncio.get_running_loop().add_reader(self._socket, self._readable)
 
     def send(self, data: bytes) -> None:
-        self.heard_at = time.monotonic()
         if self._socket.fileno() >= 0:
             _quietly(lambda: self._socket.send(data))
 
@@ -196,7 +225,8 @@ class Flows:
         found = (await addresses.resolved(*addresses.split(listen)))[0]
         if name in self._proxies:
             raise proxy_exists()
-        made = UdpProxy(name, goal, self._chance, forth or Way(), back or Way())
+        ways = (forth or Way(), back or Way())
+        made = UdpProxy(name, upstream, goal, self._chance, *ways)
         try:
             bound = addresses.bound(found, socket.SOCK_DGRAM)
         except OSError as error:

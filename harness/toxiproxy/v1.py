@@ -29,6 +29,7 @@ class V1:
             route("GET", one, self._show),
             route("POST", f"{one}/toxics", self._add_toxic),
             route("POST", f"{one}/listeners", self._add_listener),
+            route("DELETE", f"{one}/listeners/([^/]+)", self._delete_listener),
             route("GET", f"{one}/connections", self._connections),
             route("GET", "/v1/udp", self._udp_index),
             route("POST", "/v1/udp", self._udp_create),
@@ -58,6 +59,10 @@ class V1:
         if not values.get("listen"):
             raise missing("listen")
         return told(_shown(await self._proxies.listen_too(names[0], values["listen"])))
+
+    async def _delete_listener(self, _body: bytes, names: tuple[str, ...]) -> Answer:
+        await self._proxies.listen_less(*names)
+        return Answer(204)
 
     async def _connections(self, _body: bytes, names: tuple[str, ...]) -> Answer:
         return told([one.shown() for one in self._proxies.get(names[0]).records.all()])

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from small_world import SmallWorld, in_world
-from toxiproxy_servers import OURS, Api, Upstream, running
+from toxiproxy_servers import OURS, REAL, Api, Upstream, running
 
 _UDP = socket.SOCK_DGRAM
 
@@ -119,6 +119,38 @@ def test_further_listeners_lead_to_the_same_upstream(
         upstream.pair(each)
 
 
+def test_a_listener_that_was_added_can_be_removed(api: Api, upstream: Upstream, port: int) -> None:
+    _, shown = api.ask("POST", "/v1/proxies/p/listeners", {"listen": "127.0.0.1:0"})
+    first, more = shown["listeners"]
+    client, server = upstream.pair(int(more.rpartition(":")[2]))
+    assert api.ask("DELETE", f"/v1/proxies/p/listeners/{first}")[0] == 404
+    assert api.ask("DELETE", f"/v1/proxies/p/listeners/{more}")[0] == 204
+    assert api.ask("DELETE", f"/v1/proxies/p/listeners/{more}")[0] == 404
+    assert api.ask("DELETE", f"/v1/proxies/q/listeners/{more}")[0] == 404
+    assert api.ask("GET", "/v1/proxies/p")[1]["listeners"] == [first]
+    waits(server, client)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", int(more.rpartition(":")[2])), 5)
+    upstream.pair(port)
+    api.ask("PATCH", "/proxies/p", {"enabled": False})
+    api.ask("PATCH", "/proxies/p", {"enabled": True})
+    assert api.ask("GET", "/v1/proxies/p")[1]["listeners"] == [first]
+    upstream.pair(port)
+
+
+@pytest.mark.parametrize("which", [OURS, REAL])
+def test_the_kernel_looks_after_peers_that_say_nothing(which: str, upstream: Upstream) -> None:
+    """Both ends of a silent connection are on the keepalive clock, so one that vanished ends."""
+    with running(which) as server:
+        port = server.proxy("p", upstream.port)
+        upstream.pair(port)
+        for end in (f"sport = :{port}", f"dport = :{upstream.port}"):
+            argv = ["ss", "-Htnop", "state", "established", end]
+            said = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+            (proxys,) = (line for line in said.splitlines() if f"pid={server.pid}," in line)
+            assert "timer:(keepalive,1" in proxys, said
+
+
 def test_records_say_who_met_what(api: Api, upstream: Upstream, port: int) -> None:
     untouched, _ = upstream.pair(port)
     api.toxic("p", "latency", latency=1)
@@ -215,3 +247,36 @@ def test_a_name_is_resolved_anew_for_each_connection(world: SmallWorld) -> None:
             assert waits(server, client) > 0.004
         upstreams = [one["upstream"] for one in api.ask("GET", "/v1/proxies/n/connections")[1]]
         assert upstreams == [f"127.0.0.2:{port}", f"127.0.0.3:{port}"]
+
+
+@in_world("client")
+def test_a_name_of_datagrams_is_resolved_anew_while_a_fault_holds(world: SmallWorld) -> None:
+    hosts = Path("/run/hosts")
+    hosts.write_text("127.0.0.1 localhost\n127.0.0.2 dependency\n")
+    subprocess.run(["mount", "--bind", str(hosts), "/etc/hosts"], check=True)
+    os.environ["XDG_CACHE_HOME"] = "/run"
+    with contextlib.ExitStack() as stack:
+        first, second, client = (stack.enter_context(socket.socket(type=_UDP)) for _ in range(3))
+        first.bind(("127.0.0.2", 0))
+        second.bind(("127.0.0.3", first.getsockname()[1]))
+        api = stack.enter_context(running(OURS))
+        body = {"name": "u", "upstream": f"dependency:{first.getsockname()[1]}"}
+        slow = {**body, "forth": {"latency": 100}}
+        host, _, to = api.ask("POST", "/v1/udp", slow)[1]["listen"].rpartition(":")
+        client.connect((host, int(to)))
+        for address, server in (("127.0.0.2", first), ("127.0.0.3", second)):
+            hosts.write_text(f"127.0.0.1 localhost\n{address} dependency\n")
+            server.settimeout(0.3)
+            data, peer, asked = b"", ("", 0), 0.0
+            for _ in range(30):  # the first that come after the change look the name up
+                asked = time.monotonic()
+                client.send(b"ask")
+                with contextlib.suppress(TimeoutError):
+                    data, peer = server.recvfrom(10)
+                    break
+            assert data == b"ask"
+            assert time.monotonic() - asked > 0.099
+            server.sendto(b"told", peer)
+            client.settimeout(5)
+            assert client.recv(10) == b"told"
+        assert api.ask("GET", "/v1/udp")[1][0]["upstream"].startswith("127.0.0.3:")
