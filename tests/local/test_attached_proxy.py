@@ -21,7 +21,7 @@ spec:
 _WHERE = "from: front, to: back"
 SLOW = f"{{id: f, at: 1s, for: 60s, fault: dependency.latency, {_WHERE}, delay: 40ms}}"
 SMOOTH = f"""
-    {{id: f, at: 1s, for: 3s, fault: dependency.latency, {_WHERE}, delay: {{ramp: 50ms..250ms, over: 3s}}}},
+    {{id: f, at: 1s, for: 3s, fault: dependency.latency, {_WHERE}, delay: {{ramp: 200ms..600ms, over: 3s}}}},
     {{id: g, at: 6s, for: 3s, fault: dependency.down, {_WHERE}}}
 """  # noqa: E501
 
