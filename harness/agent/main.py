@@ -99,7 +99,8 @@ def serve(
 
 
 def answers(service: Service, reaper: int) -> None:
-    """Answer every line of stdin, each in a thread of the pool, until it ends."""
+    """Answer every line of stdin, each in a thread of the pool, until it ends. A lease is
+    renewed at once: that must not wait for a thread."""
     pool = ThreadPoolExecutor(_THREADS)
     lock = threading.Lock()
 
@@ -111,21 +112,19 @@ def answers(service: Service, reaper: int) -> None:
         with lock:
             _write(line_of(said))
 
-    for line in _lines(service, reaper):
-        try:
-            request = request_of(line)
-        except Malformed as error:
-            sys.stderr.write(f"{error}\n")
-            continue
-        if request.op == "renew":
-            answer(request)  # whatever else is under way
-        else:
-            pool.submit(answer, request)
+    for requests in _heard(service, reaper):
+        for request in requests:
+            if request.op == "renew":
+                answer(request)
+        service.expire_when_due()  # only now: who had no time to listen was not told too late
+        for request in requests:
+            if request.op != "renew":
+                pool.submit(answer, request)
 
 
-def _lines(service: Service, reaper: int) -> Iterator[bytes]:
-    """Lines of stdin as they come; between them the lease is looked at. Silence after its end is
-    an end of stdin that does not come: so it is when a cable was pulled."""
+def _heard(service: Service, reaper: int) -> Iterator[List[Request]]:
+    """All that has come over stdin, and often nothing, until it ends. Silence after the end of the
+    lease is an end of stdin that does not come: so it is when a cable was pulled."""
     rest, heard = b"", time.monotonic()
     while not (service.over and time.monotonic() > heard + _SILENCE_S):
         if select.select([0], [], [], _TICK_S)[0]:
@@ -133,10 +132,19 @@ def _lines(service: Service, reaper: int) -> Iterator[bytes]:
             if not read:
                 return
             lines, rest = _split(rest + read)
-            yield from lines
-        service.expire_when_due()
+            yield list(_requests(lines))
+        else:
+            yield []
         if os.getppid() != reaper:
             service.close("its reaper is gone")
+
+
+def _requests(lines: List[bytes]) -> Iterator[Request]:
+    for line in lines:
+        try:
+            yield request_of(line)
+        except Malformed as error:
+            sys.stderr.write(f"{error}\n")
 
 
 def _split(data: bytes) -> Tuple[List[bytes], bytes]:

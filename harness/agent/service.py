@@ -42,7 +42,8 @@ class _Holding:
 
 
 class Service:
-    """Carries out requests; `expire_when_due` is to be called often by the reading loop."""
+    """Carries out requests; `expire_when_due` is to be called by the reading loop, often and when
+    it has heard all that was said."""
 
     def __init__(self, ladder: Ladder, trustee: Trustee, lease_s: float) -> None:
         self._ladder = ladder
@@ -55,8 +56,8 @@ class Service:
         self._ops: Dict[str, Callable[..., Any]] = {
             op: getattr(self, "_" + op)
             for op in (
-                "hello", "rungs", "mechanism", "snapshot", "make", "act", "measure", "exercised",
-                "renew",
+                "ready", "hello", "rungs", "mechanism", "snapshot", "make", "act", "measure",
+                "exercised", "renew",
             )
         }  # fmt: skip
 
@@ -64,7 +65,6 @@ class Service:
         """The value to answer with; raises `Failed` or whatever a mechanism raised."""
         if request.op not in self._ops:
             raise Failed(f"no operation {request.op!r}")
-        self.expire_when_due()
         return self._ops[request.op](**request.arguments)
 
     def expire_when_due(self) -> None:
@@ -101,6 +101,9 @@ class Service:
         return tuple(filter(None, (self._give_back(r, h) for r, h in reversed(resources))))
 
     # ------------------------------------------------------------ operations
+
+    def _ready(self) -> None:
+        """It can answer."""
 
     def _hello(self) -> Dict[str, Any]:
         return {

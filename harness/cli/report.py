@@ -27,7 +27,7 @@ def report(run: str, outputs: tuple[str, ...], reports: Path) -> None:
     \b
     harness report
     harness report last --output html=slow-database.html
-    harness report reports/20261124-093012-checkout-3f2a --output json | jq .verdict
+    harness report reports/20261124-093012-checkout-3f2a91c4 --output json | jq .verdict
 
     Judges the recording anew. Exits 0 whatever the verdict is: the run had its exit status.
     """  # noqa: D301 (click's mark for lines that stay as they are)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -35,6 +35,7 @@ from harness.run.radius import Recheck
 from harness.run.recover import clear
 from harness.run.sampling import sampled
 from harness.run.signals import Signals
+from harness.run.turns import turn
 from harness.run.watch import Watcher
 from harness.substrates.substrate import Needs, Substrate, World
 
@@ -95,10 +96,14 @@ def _in_world(
     experiment: Experiment, plan: Plan, substrate: Substrate, directory: RunDirectory,
     journal: Journal, progress: Progress, signals: Signals, lease_s: float,
 ) -> None:  # fmt: skip
-    progress.phase("starting the system")
     load = experiment.load
     users = (load.users.parent,) if load and load.users else ()
-    with substrate.open(experiment.system, directory.path, lease_s, users, _needs(plan)) as world:
+    with ExitStack() as up:
+        with turn(progress.phase):
+            progress.phase("starting the system")
+            world = up.enter_context(
+                substrate.open(experiment.system, directory.path, lease_s, users, _needs(plan))
+            )
         at = world.url(plan.load.url) if plan.load else ""
         journal.append("world.ready", world=world.name, load=at)
         with sampled(world, substrate, experiment.system, directory.path):
@@ -170,9 +175,9 @@ def _new_directory(reports: Path, plan: Plan) -> RunDirectory:
 
 
 def run_id(name: str) -> str:
-    """`20261124-093012-NAME-3f2a`: sorts by time, says what it was."""
+    """`20261124-093012-NAME-3f2a91c4`: sorts by time, says what it was."""
     stamp = datetime.now(tz=UTC).strftime("%Y%m%d-%H%M%S")
-    return f"{stamp}-{name}-{os.urandom(2).hex()}"
+    return f"{stamp}-{name}-{os.urandom(4).hex()}"
 
 
 def _facts(epoch: Epoch) -> Facts:

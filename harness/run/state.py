@@ -13,7 +13,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -68,19 +68,19 @@ def enter(run_id: str, name: str, directory: Path, substrate: str) -> Entry:
     born = psutil.Process().create_time()
     pid = os.getpid()
     entry = Entry(run_id, name, str(directory), pid, born, substrate, start_of(pid))
-    _runs().joinpath(f"{run_id}.json").write_text(json.dumps(asdict(entry)))
+    draft = _runs() / f".{run_id}.new"  # nobody is to read half of it
+    draft.write_text(json.dumps(asdict(entry)))
+    draft.replace(_runs() / f"{run_id}.json")
     return entry
 
 
 def entries() -> tuple[Entry, ...]:
     """Every run of the index, oldest first; unreadable files are passed over."""
     found = []
-    for path in sorted(_runs().glob("*.json"), key=lambda path: path.stat().st_mtime):
-        try:
-            found.append(Entry(**json.loads(path.read_text())))
-        except (ValueError, TypeError, OSError):
-            continue
-    return tuple(found)
+    for path in _runs().glob("*.json"):
+        with suppress(ValueError, TypeError, OSError):  # another run may be forgetting it
+            found.append((path.stat().st_mtime, Entry(**json.loads(path.read_text()))))
+    return tuple(entry for _, entry in sorted(found, key=lambda each: each[0]))
 
 
 def forget(run_id: str) -> None:

@@ -25,6 +25,8 @@ from harness.agent.protocol import (
 from harness.capabilities import HandsError
 
 TIMEOUT_S = 10.0
+#: How much longer an agent may take to start, on a busy machine.
+START_S = 50.0
 #: So much longer an agent may take that has only just been started, on a busy machine.
 STARTS_S = 20.0
 
@@ -45,6 +47,10 @@ class AgentHands:
         self._thread.start()
 
     # ------------------------------------------------------------ the verbs
+
+    def ready(self) -> None:
+        """Wait until it answers: how long an agent takes to start says nothing of a lease."""
+        self._ask("ready", START_S)
 
     def hello(self) -> dict[str, Any]:
         """Its version, its pid, and what works where it runs."""

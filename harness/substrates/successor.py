@@ -8,13 +8,35 @@ the run (`renew` says so); whatever is made after that is the snapshot.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TypeVar
 
 from harness.agent.effects import Act, Effect, Exercised, InForce, Resource, Seen, Snapshot
 from harness.capabilities import Hands, HandsError
+from harness.errors import NotReady
+from harness.substrates.hands import AgentHands
 
 T = TypeVar("T")
+
+
+@contextmanager
+def succeeding(
+    agent: Callable[[], AbstractContextManager[AgentHands]],
+) -> Iterator[SucceedingHands]:
+    """An agent that has started, and another when that one is lost. Raises `NotReady`."""
+    with ExitStack() as agents:
+
+        def start() -> AgentHands:
+            hands = agents.enter_context(agent())
+            hands.ready()
+            return hands
+
+        try:
+            first = start()
+        except HandsError as error:
+            raise NotReady(f"the agent does not start: {error}") from None
+        yield SucceedingHands(first, start)
 
 
 class SucceedingHands:

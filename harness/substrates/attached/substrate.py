@@ -28,7 +28,7 @@ from harness.substrates.attached.identity import is_served, listening_on, start_
 from harness.substrates.attached.proxies import Proxies, control_of
 from harness.substrates.hands import AgentHands
 from harness.substrates.substrate import Child, Needs, Replica, Surroundings, Topology
-from harness.substrates.successor import SucceedingHands
+from harness.substrates.successor import SucceedingHands, succeeding
 
 _MECHANISMS = {ToxiproxyEdge: "toxiproxy", ProxiedEdge: "proxy", Processes: "signals"}
 _HERE = "127.0.0.1"
@@ -109,15 +109,11 @@ class AttachedSubstrate:
                 world.close()
 
 
-@contextlib.contextmanager
-def agents_here(directory: Path, lease_s: float) -> Iterator[SucceedingHands]:
+def agents_here(
+    directory: Path, lease_s: float
+) -> contextlib.AbstractContextManager[SucceedingHands]:
     """An agent beside us, and another when that one is lost."""
-    with contextlib.ExitStack() as agents:
-
-        def start() -> AgentHands:
-            return agents.enter_context(_agent(directory, lease_s))
-
-        yield SucceedingHands(start(), start)
+    return succeeding(lambda: _agent(directory, lease_s))
 
 
 @contextlib.contextmanager

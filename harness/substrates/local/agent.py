@@ -9,34 +9,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from harness.capabilities import HandsError
-from harness.errors import NotReady
 from harness.substrates.hands import AgentHands
 from harness.substrates.local.channel import ChannelError
 from harness.substrates.local.process import Asked, spawn
-from harness.substrates.successor import SucceedingHands
+from harness.substrates.successor import SucceedingHands, succeeding
 
 
-@contextlib.contextmanager
 def agents_of(
     world: str, directory: Path, lease_s: float, env: Mapping[str, str]
-) -> Iterator[SucceedingHands]:
+) -> contextlib.AbstractContextManager[SucceedingHands]:
     """An agent, and another when that one is lost."""
-    with contextlib.ExitStack() as agents:
-
-        def start() -> AgentHands:
-            return agents.enter_context(agent_of(world, directory, lease_s, env))
-
-        def again() -> AgentHands:
-            try:
-                return start()
-            except ChannelError as error:  # what ended with the world needs no taking back
-                raise HandsError(f"the world has ended: {error}", target_gone=True) from None
-
-        try:
-            first = start()
-        except ChannelError as error:
-            raise NotReady(f"the world ended while it started: {error}") from None
-        yield SucceedingHands(first, again)
+    return succeeding(lambda: agent_of(world, directory, lease_s, env))
 
 
 @contextlib.contextmanager
@@ -52,6 +35,8 @@ def agent_of(
         try:
             with (directory / "agent.log").open("ab") as log:
                 child = spawn(world, asked, (to_agent, from_agent, log.fileno()))
+        except ChannelError as error:  # what ended with the world needs no taking back
+            raise HandsError(f"the world has ended: {error}", target_gone=True) from None
         finally:
             os.close(to_agent)
             os.close(from_agent)

@@ -24,6 +24,8 @@ from harness.substrates.substrate import Child, Replica, Topology
 READY_S = 30.0
 _LOOK_S = 0.02
 _LAST_LINES = 15
+#: Whoever asks is the loop that renews the lease.
+_TELLS_S = 1.0
 
 
 class LocalWorld:
@@ -57,7 +59,9 @@ class LocalWorld:
 
     def troubles(self) -> tuple[str, ...]:
         try:
-            return tuple(channel.request(self.name, "troubles").fields["troubles"])
+            return tuple(
+                channel.request(self.name, "troubles", timeout_s=_TELLS_S).fields["troubles"]
+            )
         except channel.ChannelError as error:
             if error.lost:
                 raise HandsError("the world has ended", lost=True) from None
