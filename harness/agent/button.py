@@ -7,16 +7,16 @@ connection, because the kubelet replaces it.
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
-import ssl
 import sys
 import threading
 import time
 from pathlib import Path
-from typing import Callable, Tuple
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Callable, Tuple
+
+if TYPE_CHECKING:
+    from http.client import HTTPSConnection
 
 HALT = "harness.dev/halt"
 #: Within 2 s of the annotation everything is to be taken back.
@@ -31,6 +31,8 @@ def watch(namespaces: Tuple[str, ...], pressed: Callable[[str], None]) -> None:
 
 
 def _watch(namespace: str, pressed: Callable[[str], None]) -> None:
+    from http.client import HTTPException  # slow to import, and nobody has to wait for it
+
     connection, told = None, ""
     while True:
         begun = time.monotonic()
@@ -38,7 +40,7 @@ def _watch(namespace: str, pressed: Callable[[str], None]) -> None:
             connection = connection or _connection()
             why = _halted(connection, namespace)
             trouble = ""
-        except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
+        except (OSError, HTTPException, ValueError, KeyError) as error:
             connection, why, trouble = None, "", f"{type(error).__name__}: {error}"
         if why:
             pressed(f"{HALT}={why} on namespace {namespace}")
@@ -53,19 +55,22 @@ def _seen(trouble: str) -> str:
     return f"not seen from here: {trouble}" if trouble else "seen again"
 
 
-def _connection() -> http.client.HTTPSConnection:
+def _connection() -> HTTPSConnection:
+    import ssl
+    from http.client import HTTPSConnection
+
     trusted = ssl.create_default_context(cafile=str(_ACCOUNT / "ca.crt"))
     host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
-    return http.client.HTTPSConnection(host, int(port), timeout=_ANSWER_S, context=trusted)
+    return HTTPSConnection(host, int(port), timeout=_ANSWER_S, context=trusted)
 
 
-def _halted(connection: http.client.HTTPSConnection, namespace: str) -> str:
+def _halted(connection: HTTPSConnection, namespace: str) -> str:
     """What the annotation says, or nothing."""
     token = (_ACCOUNT / "token").read_text().strip()
     asks = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
-    connection.request("GET", f"/api/v1/namespaces/{quote(namespace)}", headers=asks)
+    connection.request("GET", f"/api/v1/namespaces/{namespace}", headers=asks)
     answer = connection.getresponse()
     said = json.loads(answer.read())
-    if answer.status != http.client.OK:
+    if answer.status != 200:
         raise ValueError(f"HTTP {answer.status}: {said.get('message', '')}")
     return str((said["metadata"].get("annotations") or {}).get(HALT, ""))

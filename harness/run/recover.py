@@ -17,6 +17,7 @@ from pathlib import Path
 from harness.agent.effects import Resource, Snapshot, decode
 from harness.capabilities import Hands, HandsError
 from harness.errors import NotReady, Refused, UsageError
+from harness.experiment.model import Cluster
 from harness.record.actor import actor, wall_time
 from harness.record.directory import RunDirectory
 from harness.record.journal import Journal, Step, chain_of, is_held, salvaged
@@ -116,6 +117,23 @@ def _recover(directory: RunDirectory, run_id: str, alive: bool) -> Recovery:
     except (NotReady, Refused) as error:
         left = tuple(f"{o.effect}: {error.message}" for o in found)
         return Recovery(run_id, "nobody could be asked to take it back", left=left)
+
+
+def recover_cluster(cluster: Cluster) -> tuple[Recovery, ...]:
+    """What runs of any machine left there, by their Leases. Raises `NotReady`, `Refused`."""
+    from harness.substrates.kubernetes.remains import take_back
+
+    return tuple(
+        Recovery(
+            found.run_id, _says_of(found.target, found.held_s), found.taken_back,
+            (found.left,) if found.left else (), bool(found.held_s),
+        )
+        for found in take_back(cluster)
+    )  # fmt: skip
+
+
+def _says_of(target: str, held_s: float) -> str:
+    return f"holds {target} for {held_s:.0f} s yet" if held_s else f"held {target}"
 
 
 def clear(keys: tuple[str, ...]) -> None:

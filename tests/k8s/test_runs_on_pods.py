@@ -118,6 +118,9 @@ class Place:
     def record(self):
         return json.loads((self.path / "reports/last/report.json").read_text())
 
+    def run_id(self):
+        return (self.path / "reports/last").readlink().name
+
     def until_held(self, effects=2):
         until("the fault is held", lambda: self.steps().count("injected") == effects, 60)
 

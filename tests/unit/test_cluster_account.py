@@ -93,6 +93,11 @@ def test_what_is_missing_is_told_line_by_line_with_its_faults():
     ]
 
 
+#: One holder of each target, and what was before.
+LEASES = [f"{verb} leases" for verb in ("create", "delete", "get", "patch", "update")]
+LEASED = ("get serviceaccounts", *LEASES)
+
+
 def verbs(requests):
     return {f"{r.verb} {r.resource}" for r in requests}
 
@@ -100,12 +105,13 @@ def verbs(requests):
 def test_a_fault_asks_for_its_own_verbs_only():
     base = verbs(needed((), ("deployment",)))
     assert verbs(needed((Use("scale.to", "deployment"),), ("deployment",))) - base == {
-        "patch deployments", "list horizontalpodautoscalers", "list poddisruptionbudgets"
+        "patch deployments", "list horizontalpodautoscalers", "list poddisruptionbudgets", *LEASED
     }  # fmt: skip
     assert verbs(needed((Use("node.cordon"),), ("deployment",))) - base == {
-        "get nodes", "patch nodes"
+        "get nodes", "patch nodes", *LEASED
     }  # fmt: skip
-    assert not any(r.where == "agents" for r in needed((Use("node.drain"),), ("deployment",)))
+    drain = needed((Use("node.drain"),), ("deployment",))
+    assert not any(r.resource in ("jobs", "pods/exec", "roles") for r in drain)
     assert "get statefulsets" not in base
     assert "list replicasets" not in verbs(needed((), ("statefulset",)))
 

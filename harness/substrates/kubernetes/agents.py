@@ -15,7 +15,7 @@ from harness.capabilities import HandsError
 from harness.errors import NotReady, Refused
 from harness.experiment.model import AgentPod
 from harness.substrates.kubernetes import manifest
-from harness.substrates.kubernetes.api import UNTRUSTED, Api, ApiError
+from harness.substrates.kubernetes.api import UNTRUSTED, Api, ApiError, Json
 from harness.substrates.kubernetes.hands import DistantHands
 from harness.substrates.kubernetes.leases import Leases, held
 from harness.substrates.kubernetes.objects import Pod, pod_of
@@ -94,19 +94,19 @@ def visitor_on(crew: Crew, node: str) -> Iterator[DistantHands]:
 
 
 @contextlib.contextmanager
-def leased(
-    crew: Crew, nodes: tuple[str, ...], resources: tuple[Resource, ...]
-) -> Iterator[Leases | None]:
-    """A Lease on each target, owned by the Job of the first agent; without agents there is none."""
-    if not nodes:
-        yield None
-        return
-    job = crew.api.get(crew.job(nodes[0]))["metadata"]
-    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": job["name"], "uid": job["uid"]}
-    targets = tuple(sorted({f"{type(r).__name__.lower()} of {r.target}" for r in resources}))
-    leases = Leases(crew.api, crew.agent.namespace, crew.run_id, targets, owner)
+def leased(crew: Crew, nodes: tuple[str, ...], resources: tuple[Resource, ...]) -> Iterator[Leases]:
+    """A Lease on each target, those of pods owned by the Job of the first agent."""
+    if resources and not nodes:
+        make_room(replace(crew, halted_by=()))
+    owner = _owner(crew, nodes[0]) if nodes else None
+    leases = Leases(crew.api, crew.agent.namespace, crew.run_id, resources, owner)
     with held(leases):
         yield leases
+
+
+def _owner(crew: Crew, node: str) -> Json:
+    job = crew.api.get(crew.job(node))["metadata"]
+    return {"apiVersion": "batch/v1", "kind": "Job", "name": job["name"], "uid": job["uid"]}
 
 
 def make_room(crew: Crew) -> None:

@@ -35,10 +35,17 @@ class Connection:
 
 def connect(context: str, kubeconfig: str = "") -> Connection:
     """Nothing is asked of the server yet. Raises `Refused`."""
-    path = kubeconfig or next(filter(None, map(os.environ.get, FROM_ENVIRONMENT)), "")
-    if not path and "KUBERNETES_SERVICE_HOST" in os.environ and _TOKEN.exists():
-        return _in_cluster(context)
-    return _from_file(context, path)
+    path = kubeconfig or _from_environment()
+    return _from_file(context, path) if path or not in_pod() else _in_cluster(context)
+
+
+def in_pod() -> bool:
+    """Is the cluster that we run in what is meant, unless somebody says otherwise?"""
+    return not _from_environment() and "KUBERNETES_SERVICE_HOST" in os.environ and _TOKEN.exists()
+
+
+def _from_environment() -> str:
+    return next(filter(None, map(os.environ.get, FROM_ENVIRONMENT)), "")
 
 
 def _from_file(context: str, path: str) -> Connection:

@@ -9,6 +9,7 @@ from typing import Any
 from harness.agent.effects import Cordoned, Node, PodState, PoweredOff
 from harness.capabilities import HandsError
 from harness.substrates.kubernetes.api import Api, Json
+from harness.substrates.kubernetes.leases import Leases, Was, chosen
 from harness.substrates.kubernetes.objects import node_of
 from harness.substrates.kubernetes.pods import Pods, state_of
 from harness.substrates.kubernetes.power import Power
@@ -20,7 +21,8 @@ _KUBELET, _CONNECT_S = 10250, 0.5
 
 
 class Nodes:
-    def __init__(self, api: Api, pods: Pods, power: Power) -> None:
+    def __init__(self, api: Api, pods: Pods, power: Power, leases: Leases | None) -> None:
+        self._leases = leases
         self._api = api
         self._pods = pods
         self._power = power
@@ -36,6 +38,10 @@ class Nodes:
 
     def make(self, node: Node, before: dict[str, str], effects: dict[type, Any]) -> None:
         cordon = effects.get(Cordoned)
+        ours = {**({"unschedulable": "true"} if cordon else {}),
+                **({"power": "off"} if PoweredOff in effects else {})}  # fmt: skip
+        if ours and self._leases:
+            self._leases.note(Was(node, chosen(before, tuple(ours)), ours))
         if PoweredOff in effects:
             self._power.off(_name(node))
         elif before.get("power") == "on" and not self._power.missing and not self._answers(node):
@@ -45,6 +51,17 @@ class Nodes:
         self._cordon(node, cordoned=cordon is not None or before["unschedulable"] == "true")
         if cordon is not None and cordon.drained:
             self._drain(node, cordon.grace)
+        if not ours and self._leases:
+            self._leases.forget(node)
+
+    def restore(self, node: Node, was: Was) -> tuple[str, ...]:
+        """As before; what was done, in words. Raises `HandsError` where there is no switch."""
+        now = self.settings(node)
+        if was.before.get("power", now["power"]) != now["power"] and self._power.missing:
+            raise HandsError(f"{node.target} is without power, and {self._power.missing}")
+        mine = {key: old for key, old in was.before.items() if now[key] != old}
+        self.make(node, {**now, **was.before}, {})
+        return tuple(f"{key} of {node.target} is {old} again" for key, old in mine.items())
 
     def look(self, node: Node) -> tuple[tuple[PodState, ...], bool, bool]:
         """The system's pods that could be evicted, whether it is cordoned, whether it answers."""

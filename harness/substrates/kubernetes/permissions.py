@@ -60,6 +60,7 @@ class Request:
 #: These are done by the API server alone, or by a switch of power.
 WITHOUT_AGENT = ("node.cordon", "node.down", "node.drain", "rollout.bad_image", "scale.to")
 _LEASES = ("create", "delete", "get", "update")
+_COORDINATION = "coordination.k8s.io"
 _APPS = ("deployment", "statefulset", "daemonset", "replicaset")
 _SIZED = ("deployment", "statefulset", "replicaset")
 _WORKLOAD_FAULTS = ("rollout.bad_image", "scale.to")
@@ -100,13 +101,17 @@ RULES = (
          agent=True),
     Rule("button", "", ("namespaces",), ("get",), "the red button, whoever else is dead"),
     Rule("agents", "", ("namespaces", "serviceaccounts"), ("get",), "are they installed?"),
-    Rule("agents", "batch", ("jobs",), ("create", "delete", "get"), "one agent a node"),
+    Rule("agents", "batch", ("jobs",), ("create", "delete", "get"), "one agent a node", agent=True),
     Rule("agents", "batch", ("jobs",), ("list",), "agents of a dead run", spare=True),
-    Rule("agents", "", ("pods",), ("list",), "is it there?"),
-    Rule("agents", "", ("pods/exec",), ("get",), "the line to it: a websocket is a get"),
-    Rule("agents", "", ("pods/exec",), ("create",), "and a create too, from Kubernetes 1.35"),
-    Rule("agents", "", ("events",), ("list",), "why it does not come up"),
-    Rule("agents", "coordination.k8s.io", ("leases",), _LEASES, "one holder of each target"),
+    Rule("agents", "", ("pods",), ("list",), "is it there?", agent=True),
+    Rule("agents", "", ("pods/exec",), ("get",), "the line to it: a websocket is a get",
+         agent=True),
+    Rule("agents", "", ("pods/exec",), ("create",), "and a create too, from Kubernetes 1.35",
+         agent=True),
+    Rule("agents", "", ("events",), ("list",), "why it does not come up", agent=True),
+    Rule("agents", _COORDINATION, ("leases",), _LEASES, "one holder of each target"),
+    Rule("agents", _COORDINATION, ("leases",), ("patch",), "what was before", WITHOUT_AGENT),
+    Rule("agents", _COORDINATION, ("leases",), ("list",), "what dead runs left", spare=True),
     Rule("cluster", "", ("nodes",), ("list",), "zones, and the address of the way in", spare=True),
     Rule("cluster", "", ("nodes",), ("list",), "whose zone is meant", ("zone.down",)),
     Rule("cluster", "", ("nodes",), ("get",), "how it is", _NODE_FAULTS),
@@ -143,7 +148,8 @@ def _needing(
     if rule.where == "button":
         return None
     if rule.where == "agents" or rule.agent:
-        return tuple(sorted({use.fault for use in uses} - set(WITHOUT_AGENT))) or None
+        acting = {use.fault for use in uses} - set(WITHOUT_AGENT if rule.agent else ())
+        return tuple(sorted(acting & set(rule.faults or acting))) or None
     if not rule.faults:
         return () if not rule.workloads or set(rule.workloads) & set(workloads) else None
     fitting = (u for u in uses if not rule.workloads or u.workload in rule.workloads)

@@ -1,8 +1,9 @@
 """What is done through the API server: to pods, workloads and nodes, for one namespace's system.
 
-Everything held here outlives the harness, so its receipts are what `harness recover` takes back by;
-only power is given back by a process of its own (`switch`). A value that somebody else has changed
-meanwhile is left alone, and told.
+Everything held here outlives the harness, so its receipts are what `harness recover` takes back by:
+those in the journal or, where that is lost, those on the run's Leases; only power is given back by
+a process of its own (`switch`). A value that somebody else has changed meanwhile is left alone, and
+told.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from harness.agent.effects import (
 from harness.capabilities import HandsError
 from harness.experiment.model import Cluster
 from harness.substrates.kubernetes.api import Api, ApiError
+from harness.substrates.kubernetes.leases import Leases, Was
 from harness.substrates.kubernetes.nodes import Nodes
 from harness.substrates.kubernetes.pods import Pods
 from harness.substrates.kubernetes.power import Power
@@ -45,11 +47,12 @@ _FOLLOW_S = 15.0
 class Platform:
     """May be used from any thread; one change at a time for each resource."""
 
-    def __init__(self, api: Api, cluster: Cluster) -> None:
+    def __init__(self, api: Api, cluster: Cluster, leases: Leases | None = None) -> None:
+        """`leases` of the run keep receipts in the cluster, too."""
         power = Power(cluster.power_off, cluster.power_on, cluster.power_at)
         self.pods = Pods(api, cluster.namespace)
-        self._workloads = Workloads(api, self.pods)
-        self._nodes = Nodes(api, self.pods, power)
+        self._workloads = Workloads(api, self.pods, leases)
+        self._nodes = Nodes(api, self.pods, power, leases)
         self._met: dict[str, Exercised] = {}
 
     @staticmethod
@@ -76,6 +79,13 @@ class Platform:
             for effect in effects:
                 if effect.id not in self._met:
                     self._met[effect.id] = self._meets(resource, snapshot, effect.effect)
+
+    def restore(self, was: Was) -> tuple[str, ...]:
+        """By a receipt alone: what was done, in words."""
+        with _told(was.resource):
+            if isinstance(was.resource, Workload):
+                return self._workloads.restore(was.resource, was)
+            return self._nodes.restore(was.resource, was)
 
     def act(self, resource: Pod, act: Act, effect_id: str) -> PlatformSeen:
         if not isinstance(act, DeletePod):

@@ -20,9 +20,11 @@ from harness.substrates.kubernetes.agents import Crew, agents_on, refusal
 from harness.substrates.kubernetes.api import Api, ApiError
 from harness.substrates.kubernetes.connection import connect
 from harness.substrates.kubernetes.hands import ClusterHands
+from harness.substrates.kubernetes.leases import Leases
 from harness.substrates.kubernetes.objects import pod_of
 from harness.substrates.kubernetes.platform import Platform
 from harness.substrates.kubernetes.reading import Reader
+from harness.substrates.kubernetes.remains import release
 
 _LASTS_S = 120.0
 
@@ -43,8 +45,11 @@ def hands_on(
         raise refusal(error, f"the cluster cannot be asked ({place})") from None
     crew = Crew(api, cluster.agent, f"recover-{run}", _LASTS_S, lease_s, directory)
     with agents_on(crew, tuple(sorted({*nodes.values()} - {""}))) as agents:
-        platform = Platform(api, cluster)
+        there = cluster.agent.namespace
+        platform = Platform(api, cluster, Leases(api, there, run, resources, None))
         yield ClusterHands(agents, lambda resource: nodes.get(resource.target, ""), platform)
+    with contextlib.suppress(ApiError):  # they expire
+        release(api, there, run)
 
 
 def remove_agents(api: Api, namespace: str, run_id: str) -> None:

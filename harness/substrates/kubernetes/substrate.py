@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
@@ -10,8 +11,8 @@ from pathlib import Path
 
 from harness.agent.effects import Act, Edge, Effect, Link, Node, Processes, Resource, Workload
 from harness.agent.effects import Pod as PodResource
-from harness.capabilities import Edges, Links, Nodes, Pods, Signals, Workloads
-from harness.errors import NotReady
+from harness.capabilities import Edges, HandsError, Links, Nodes, Pods, Signals, Workloads
+from harness.errors import NotReady, Refused
 from harness.experiment.model import Cluster, Intervention, System
 from harness.mechanisms.pods import MARK
 from harness.record.plan import Place
@@ -22,6 +23,7 @@ from harness.substrates.kubernetes.api import Api, ApiError
 from harness.substrates.kubernetes.connection import Connection, connect
 from harness.substrates.kubernetes.consent import Consent, not_here
 from harness.substrates.kubernetes.hands import ClusterHands
+from harness.substrates.kubernetes.leases import Leases
 from harness.substrates.kubernetes.objects import Pod
 from harness.substrates.kubernetes.platform import MECHANISM, Platform
 from harness.substrates.kubernetes.power import Power
@@ -31,6 +33,8 @@ from harness.substrates.kubernetes.topology import Found
 from harness.substrates.kubernetes.workloads import SIZED
 from harness.substrates.kubernetes.world import ClusterWorld
 from harness.substrates.substrate import Needs, Replica, Surroundings, Topology
+
+log = logging.getLogger(__name__)
 
 _MECHANISMS = {Link: "chosen on the node", Edge: "proxy", Processes: "signals"}
 
@@ -132,15 +136,16 @@ class KubernetesSubstrate:
             halted_by=(self._cluster.namespace,),
         )  # fmt: skip
         nodes = sorted({self._node(r) for r in needs.resources} - {""})
-        with agents_on(crew, tuple(nodes)) as agents:
-            hands = ClusterHands(agents, self._node, Platform(self.api, self._cluster))
-            with (
-                _told(self.connection),
-                leased(crew, tuple(nodes), needs.resources) as leases,
-                contextlib.closing(
-                    ClusterWorld(self.api, self._cluster, hands, self._pods, leases)
-                ) as world,
-            ):
+        with (
+            agents_on(crew, tuple(nodes)) as agents,
+            _told(self.connection),
+            leased(crew, tuple(nodes), needs.resources) as leases,
+        ):
+            platform = Platform(self.api, self._cluster, leases)
+            _clear(platform, leases)
+            hands = ClusterHands(agents, self._node, platform)
+            world = ClusterWorld(self.api, self._cluster, hands, self._pods, leases)
+            with contextlib.closing(world):
                 yield world
 
     def _forbids_node(self, kind: str, name: str) -> str:
@@ -202,6 +207,18 @@ class KubernetesSubstrate:
             dialled = [f.address for f in fronts if f.port == port]
             dialled += [r.address for r in there if r.port == port]
             yield Edge(f"{pod.ref}->{service}", MARK + pod.uid, tuple(dialled), port)
+
+
+def _clear(platform: Platform, leases: Leases) -> None:
+    """What dead runs held here is as before, or a snapshot would make it the normal state."""
+    for was in leases.held_over():
+        try:
+            for done in platform.restore(was):
+                log.warning("a run that ended without its harness: %s", done)
+            leases.forget(was.resource)
+        except HandsError as error:
+            said = f"a dead run left something on {was.resource.target}: {error}"
+            raise Refused(said, hint="harness recover --expired --system FILE") from None
 
 
 def _check_ready(pods: Iterable[Pod]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from harness.agent.effects import Image, PodState, Replicas, Workload
 from harness.capabilities import HandsError
 from harness.substrates.kubernetes.api import Api, Json
+from harness.substrates.kubernetes.leases import Leases, Was, chosen
 from harness.substrates.kubernetes.objects import selector_text
 from harness.substrates.kubernetes.pods import Pods, owners_of
 
@@ -18,9 +19,10 @@ _STRATEGIC = "application/strategic-merge-patch+json"
 
 
 class Workloads:
-    def __init__(self, api: Api, pods: Pods) -> None:
+    def __init__(self, api: Api, pods: Pods, leases: Leases | None) -> None:
         self._api = api
         self._pods = pods
+        self._leases = leases
         self._ours: dict[tuple[Workload, str], str] = {}
 
     def settings(self, workload: Workload) -> dict[str, str]:
@@ -37,9 +39,14 @@ class Workloads:
         now = self.settings(workload)
         changes = {key: value for key, value in wanted.items() if now.get(key) != value}
         self._check_foreign(workload, before, now, changes)
+        held = tuple(key for key, value in wanted.items() if before.get(key) != value)
+        if held and self._leases:
+            self._leases.note(Was(workload, chosen(before, held), chosen(wanted, held)))
         if changes:
             self._ours.update({(workload, key): value for key, value in changes.items()})
-            self._api.patch(_path(workload), _patch(changes), _STRATEGIC)
+            self._change(workload, changes)
+        if not held and self._leases:
+            self._leases.forget(workload)
 
     def is_over(self, workload: Workload, effect: Any) -> bool:
         """It is not, or not any more, as this effect wants it."""
@@ -47,6 +54,21 @@ class Workloads:
         if isinstance(effect, Replicas):
             return now.get("replicas") != str(effect.count)
         return isinstance(effect, Image) and effect.image not in now.values()
+
+    def restore(self, workload: Workload, was: Was) -> tuple[str, ...]:
+        """As before wherever it is still as we made it; what was done, in words."""
+        now = self.settings(workload)
+        mine = {key: old for key, old in was.before.items() if now.get(key) == was.ours[key]}
+        if mine:
+            self._change(workload, mine)
+        done = [f"{key} of {workload.target} is {old} again" for key, old in mine.items()]
+        return (*done, *(
+            f"{key} of {workload.target} is {now.get(key)} by somebody's hand, and is left alone"
+            for key, old in was.before.items() if now.get(key) not in (old, was.ours[key])
+        ))  # fmt: skip
+
+    def _change(self, workload: Workload, changes: dict[str, str]) -> None:
+        self._api.patch(_path(workload), _patch(changes), _STRATEGIC)
 
     def look(self, workload: Workload, container: str) -> tuple[tuple[PodState, ...], int]:
         """Its pods, by ownership and not by labels alone, and how many are asked for."""

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from harness.agent.button import HALT
-from harness.capabilities import Hands
+from harness.capabilities import Hands, HandsError
 from harness.experiment.model import Cluster
 from harness.substrates.attached.substrate import AttachedChild, tied_child
 from harness.substrates.kubernetes.api import Api, ApiError, Json
@@ -24,7 +24,7 @@ class ClusterWorld:
     """`leases` are renewed for as long as it is open."""
 
     def __init__(
-        self, api: Api, cluster: Cluster, hands: Hands, pods: dict[str, Pod], leases: Leases | None
+        self, api: Api, cluster: Cluster, hands: Hands, pods: dict[str, Pod], leases: Leases
     ) -> None:
         self.name = ""
         self.hands = hands
@@ -37,6 +37,7 @@ class ClusterWorld:
         self._rolling = ""
         self._leases = leases
         self._troubles: list[str] = []
+        self._lost = ""
         self._thread = threading.Thread(target=self._look, name="cluster", daemon=True)
         self._thread.start()
 
@@ -59,6 +60,8 @@ class ClusterWorld:
         return self._rolling
 
     def troubles(self) -> tuple[str, ...]:
+        if self._lost:
+            raise HandsError(self._lost, lost=True)
         found, self._troubles = tuple(self._troubles), []
         return found
 
@@ -76,10 +79,15 @@ class ClusterWorld:
         while not self._over.wait(_LOOK_S):
             with contextlib.suppress(ApiError):
                 self._look_once()
-            if self._leases and time.monotonic() > renewed + LASTS_S / 3:
+            if time.monotonic() > renewed + LASTS_S / 3:
                 renewed = time.monotonic()
-                with contextlib.suppress(ApiError):
-                    self._leases.renew()
+                self._renew()
+
+    def _renew(self) -> None:
+        try:
+            self._leases.renew()
+        except HandsError as error:
+            self._lost = str(error)
 
     def _look_once(self) -> None:
         there = f"/api/v1/namespaces/{self._cluster.namespace}"
