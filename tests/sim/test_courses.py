@@ -180,7 +180,7 @@ def key_of(command):
 
 def command_told(command):
     if isinstance(command, go.Make):
-        ids = ", ".join(f"{e.id} since {e.since:g}" for e in command.in_force)
+        ids = ", ".join(f"{e.id} {short(e.effect)} since {e.since:g}" for e in command.in_force)
         same = "" if command.snapshot == BEFORE else f" NOT {BEFORE}"
         return f"Make {command.effect} #{command.generation} of {command.receipt}{same}: [{ids}]"
     more = {k: v for k, v in vars(command).items() if k not in ("effect", "intervention")}
