@@ -107,6 +107,7 @@ def course(plan: Plan, decided_from: float = 1e9) -> list[tuple[float, go.Comman
     engine, now, done = Engine(plan), -WARMUP_S, []
     todo = engine.feed(go.Begin())
     while not engine.finished:
+        assert now < 60, "every run ends"
         while todo:
             command = todo.pop(0)
             done.append((now, command))
