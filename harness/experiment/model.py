@@ -114,7 +114,9 @@ class Where:
 @dataclass(frozen=True)
 class Intervention:
     """One line of the timeline. `at` counts from the end of the warm-up; `lasts` is None for an
-    event. `fault` is the fault's own frozen model, `line` its place in the file."""
+    event. `fault` is the fault's own frozen model, `line` its place in the file. `replaced` says
+    whether a condition goes to what takes the place of its target (follow, end; empty: as usual).
+    """
 
     id: str
     kind: str
@@ -123,6 +125,14 @@ class Intervention:
     where: Where
     fault: Any
     line: int = 0
+    replaced: str = ""
+
+    @property
+    def follows(self) -> bool:
+        """By itself it does, unless the target is one pod, named by its own name."""
+        return self.replaced == "follow" or (
+            not self.replaced and not self.where.target.startswith("pod/")
+        )
 
 
 @dataclass(frozen=True)

@@ -185,6 +185,12 @@ INTERVENTION = Shape(
             {"anyOf": [{"type": "integer", "minimum": 1}, TEXT]},
             "one",
         ),
+        Key(
+            "replaced",
+            "when a pod is replaced meanwhile: follow (the new one has the fault), or end",
+            {"enum": ["follow", "end"]},
+            "end",
+        ),
     ),
 )
 

@@ -94,6 +94,7 @@ def _intervention(node: Node, context: Context) -> Intervention:
     return Intervention(
         id=fields.name("id"), kind=kind, at=fields.duration("at"), lasts=_lasts(fields),
         where=where, fault=fault, line=node.place.line,
+        replaced=fields.choice("replaced", ("follow", "end")) if fields.has("replaced") else "",
     )  # fmt: skip
 
 
@@ -163,6 +164,10 @@ def _check_end(fields: Fields, model: FaultModel, context: Context) -> None:
     if is_event(model) and fields.has("for"):
         said = f"{model.kind} happens once; it takes no `for`"
         context.problems.add(_place_of(fields.node, "for"), codes.EVENT_END, said, "remove for")
+    if is_event(model) and fields.has("replaced"):
+        said = f"{model.kind} happens once: there is nothing to follow or to end"
+        place = _place_of(fields.node, "replaced")
+        context.problems.add(place, codes.EVENT_END, said, "remove replaced")
     if not is_event(model) and not fields.has("for"):
         said = f"{model.kind} is held: `for` says how long"
         place = _place_of(fields.node, "fault")

@@ -55,12 +55,13 @@ def _passage(plan: Plan, intervention: str, firsts: Firsts) -> Passage | None:
     if not began:
         return None
     reverting = _known(firsts, began, ("reverting",))
+    first = [id for id in began if not plan.effect(id).instead_of]
     return Passage(
         intervention,
         effects[0].event,
         min(_known(firsts, began, BEGAN)),
-        _last_of_all(firsts, began, CAME),
-        _last_of_all(firsts, began, ("witnessed",)),
+        _last_of_all(firsts, first, CAME),
+        _last_of_all(firsts, first, ("witnessed",)),
         min(reverting) if reverting else None,
         _last_of_all(firsts, began, LEFT),
     )

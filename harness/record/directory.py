@@ -29,6 +29,7 @@ from harness.experiment.model import (
     Objective,
     Request,
 )
+from harness.record.joined import with_joined
 from harness.record.journal import Step, read
 from harness.record.plan import LoadPlan, Place, Plan, PlannedEffect
 from harness.record.redaction import Secrets, redacted
@@ -70,9 +71,11 @@ class RunDirectory:
         self._write("plan.json", redacted(plan_to_json(plan), secrets))
 
     def plan(self) -> Plan:
-        """Raises `UsageError` for a plan that another version wrote, or nobody finished."""
+        """With the newcomers that its faults followed. Raises `UsageError` for a plan that another
+        version wrote, or nobody finished."""
         try:
-            return plan_from_json(json.loads((self.path / "plan.json").read_text()))
+            plan = plan_from_json(json.loads((self.path / "plan.json").read_text()))
+            return with_joined(plan, self.steps())
         except (TypeError, ValueError, KeyError) as error:
             raise UsageError(
                 f"its plan cannot be read here: {error}", where=str(self.path),

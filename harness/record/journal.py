@@ -30,7 +30,8 @@ StepName = Literal[
     "run.started", "world.ready", "prepared", "load.started", "warmup.over",
     "receipt", "injecting", "injected", "acting", "acted", "before", "look", "witnessed",
     "reverting", "reverted", "gone", "left_behind", "target_gone", "judged", "exercised", "failed",
-    "gate", "abort", "trouble", "decided", "load.ended", "world.closed", "run.ended", "recovered",
+    "gate", "abort", "trouble", "decided", "replaced", "joined", "redirecting",
+    "load.ended", "world.closed", "run.ended", "recovered",
 ]  # fmt: skip
 
 

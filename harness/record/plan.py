@@ -14,8 +14,9 @@ class PlannedEffect:
 
     `id` is unique in the run (`slow-db/api-0->database`), `intervention` the timeline's id. `at`
     and `lasts` in seconds from the end of the warm-up; an event lasts 0. `prepare` effects are made
-    before the baseline and taken back after the last window. `follows` says whether newcomers of
-    the target are treated too. `says` tells a person what will be done.
+    before the baseline and taken back after the last window. `follows`: what takes the place of the
+    target is treated too, by an effect of its own `instead_of` this one's id. `says` tells a person
+    what will be done.
     """
 
     id: str
@@ -30,6 +31,8 @@ class PlannedEffect:
     mechanism: str
     says: str
     prepare: bool = False
+    follows: bool = False
+    instead_of: str = ""
 
 
 @dataclass(frozen=True)

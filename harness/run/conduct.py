@@ -126,10 +126,12 @@ def _run(
     hosts = tuple(service.name for service in experiment.system.services)
     watcher = Watcher(plan, directory, world, progress, hosts, _epoch_noted(directory, journal))
     faults: dict[str, Fault] = {i.id: i.fault for i in experiment.timeline}
-    performer = Performer(plan, faults, world.hands, watcher.epoch, lambda: engine.in_force)
+    performer = Performer(
+        lambda: engine.effects, faults, world.hands, watcher.epoch, lambda: engine.in_force
+    )
     loop = Interpreter(
-        plan, engine, performer, world.hands, journal, watcher, world.troubles,
-        lambda: full(directory.path), RENEWED * lease_s, recheck,
+        plan, engine, performer, world, journal, watcher, lambda: full(directory.path),
+        RENEWED * lease_s, recheck,
     )  # fmt: skip
     signals.listener = loop.end
     loop.run()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 from harness.run.lifecycle import Command, Failed, Finish, Write
 
-_BEFORE_EFFECT = frozenset({"receipt", "injecting", "acting"})
+_BEFORE_EFFECT = frozenset({"joined", "receipt", "injecting", "redirecting", "acting"})
 
 
 def dispatch(

@@ -17,7 +17,8 @@ from __future__ import annotations
 from typing import Any
 
 from harness.agent.effects import InForce, Resource
-from harness.record.plan import Plan
+from harness.record.moves import Readdressed, Replaced
+from harness.record.plan import Plan, PlannedEffect
 from harness.run.lifecycle import (
     ENDED,
     Abort,
@@ -42,6 +43,7 @@ from harness.run.lifecycle import (
     Write,
 )
 from harness.run.lives import Lives
+from harness.run.newcomers import Newcomers
 from harness.run.timeline import Life, Timeline
 
 WORTH_S = 0.5  #: less time than this is not worth skipping
@@ -59,6 +61,7 @@ class Engine:
         self._out: list[Command] = []
         self._timeline = Timeline(plan)
         self._lives = Lives(self._timeline, self._say, self._give_up)
+        self._newcomers = Newcomers(self._timeline, self._lives, self._say)
 
     @property
     def aborted(self) -> Abort | None:
@@ -88,10 +91,19 @@ class Engine:
                 self._abort(event)
             case Decided():
                 self._skip(event)
+            case Replaced(gone, by):
+                self._newcomers.replaced(gone, by)
+            case Readdressed(before, now):
+                self._newcomers.readdressed(before, now)
         self._start_load_when_prepared()
         self._close_when_over()
         out, self._out = self._out, []
         return out
+
+    @property
+    def effects(self) -> tuple[PlannedEffect, ...]:
+        """Those of the plan, as they are now, and newcomers."""
+        return tuple(life.plan for life in list(self.lives.values()))
 
     @property
     def in_force(self) -> tuple[tuple[Resource, InForce], ...]:
@@ -148,6 +160,7 @@ class Engine:
             for intervention in self.plan.interventions:
                 self._ask_gate(intervention)
             self._lives.look_again()
+            self._newcomers.start_when_ready()
         self._lives.revert_due()
 
     def _ask_gate(self, intervention: str) -> None:

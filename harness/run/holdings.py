@@ -7,7 +7,7 @@ independently. A change that was asked for counts as in force until it was answe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 from harness.agent.effects import InForce, Resource, Snapshot
@@ -19,18 +19,18 @@ _UNDER_RECEIPT = (
 )  # fmt: skip
 
 
-Way = Literal["injecting", "reverting"]
+Way = Literal["injecting", "redirecting", "reverting"]
 
 
 class Change(NamedTuple):
-    """An effect that comes or goes, in the words of the journal."""
+    """An effect that comes, changes or goes, in the words of the journal."""
 
     way: Way
     effect: str
 
     @property
     def comes(self) -> bool:
-        return self.way == "injecting"
+        return self.way != "reverting"
 
 
 @dataclass
@@ -78,7 +78,8 @@ class Holdings:
         effect, comes = change.effect, change.comes
         kept = holding.without(effect)
         does: Any = self._timeline.lives[effect].plan.does
-        wanted = (*kept, InForce(effect, does, self._timeline.passed)) if comes else kept
+        new = InForce(effect, does, self._timeline.passed)
+        wanted = _put(holding.in_force, new) if comes else kept
         assert holding.receipt, "a receipt comes first"
         assert holding.snapshot is not None, "and holds the snapshot"
         assert not (comes and self._timeline.aborted), "nothing is injected after an abort"
@@ -98,6 +99,11 @@ class Holdings:
         holding.under_way, holding.in_force = None, in_force
         return came
 
+    def forget(self, life: Life) -> None:
+        """No change of it waits any more."""
+        holding = self.of(life)
+        holding.waiting = [change for change in holding.waiting if change.effect != life.plan.id]
+
     def release(self, life: Life) -> None:
         """A receipt ends with the last effect on its resource."""
         holding = self.of(life)
@@ -111,7 +117,7 @@ class Holdings:
         """Injects that still wait behind another change never began."""
         for holding in self:
             for change in holding.waiting:
-                if change.comes:
+                if change.way == "injecting":
                     life = self._timeline.lives[change.effect]
                     life.state = State.SKIPPED
                     self.release(life)
@@ -136,3 +142,10 @@ class Holdings:
             assert not holding.under_way, "no change is under way"
             assert not holding.in_force, "nothing is in force"
             assert not holding.receipt or holding.resource in left, "no receipt is open"
+
+
+def _put(in_force: tuple[InForce, ...], new: InForce) -> tuple[InForce, ...]:
+    """At the end; or in the place of its own, which goes on as of its inject."""
+    if not any(e.id == new.id for e in in_force):
+        return (*in_force, new)
+    return tuple(replace(e, effect=new.effect) if e.id == new.id else e for e in in_force)

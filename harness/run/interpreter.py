@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from harness.agent.button import HALT
 from harness.agent.effects import encode
-from harness.capabilities import Hands, HandsError
+from harness.capabilities import HandsError
 from harness.errors import UsageError
 from harness.record.journal import Journal, StepName
 from harness.record.plan import Plan
@@ -25,6 +25,7 @@ from harness.run import lifecycle as go
 from harness.run.dispatch import dispatch
 from harness.run.engine import Engine
 from harness.run.perform import Performer
+from harness.substrates.substrate import World
 
 TICK_S = 0.05
 #: Abort conditions and blindness are judged each so often, as soon as rows are on disk.
@@ -70,19 +71,17 @@ class LoadAndLive(Protocol):
 
 class Interpreter:
     def __init__(
-        self, plan: Plan, engine: Engine, performer: Performer, hands: Hands, journal: Journal,
-        load: LoadAndLive, troubles: Callable[[], tuple[str, ...]], full: Callable[[], str],
-        renew_s: float, recheck: Callable[[str, tuple[str, ...]], str],
+        self, plan: Plan, engine: Engine, performer: Performer, world: World, journal: Journal,
+        load: LoadAndLive, full: Callable[[], str], renew_s: float,
+        recheck: Callable[[str, tuple[str, ...]], str],
     ) -> None:  # fmt: skip
         """`recheck` says why an intervention may not begin beside others, by a fresh look."""
         self.unwritten = ""  # why the journal could not be written, if it could not
-        self._plan = plan
         self._engine = engine
         self._performer = performer
-        self._hands = hands
+        self._world = world
         self._journal = journal
         self._load = load
-        self._troubles = troubles
         self._full = full
         self._renew_s = renew_s
         self._recheck = recheck
@@ -175,7 +174,7 @@ class Interpreter:
         self._journal.append(step, effect, **data)
 
     def _write_judgement(self, effect_id: str) -> None:
-        effect = self._plan.effect(effect_id)
+        effect = self._engine.lives[effect_id].plan
         if effect.prepare:
             return
         try:
@@ -207,8 +206,10 @@ class Interpreter:
         try:
             if why := self._full():
                 return go.Abort(why, "disk")
-            for trouble in self._troubles():
+            for trouble in self._world.troubles():
                 self._write(go.Write("trouble", "", {"what": trouble}))
+            for move in self._world.moves():
+                self._feed(move)
         except HandsError as error:
             return go.Abort(str(error), "world")
         except OSError as error:
@@ -230,7 +231,7 @@ class Interpreter:
 
     def _renew(self) -> None:
         try:
-            self._hands.renew()
+            self._world.hands.renew()
         except HandsError as error:
             if not self._engine.aborted:
                 by = "person" if HALT in str(error) else "lease"  # its agent saw the red button

@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.agent.effects import InForce, Snapshot
 from harness.record.journal import StepName
+from harness.record.moves import Move
 
 
 class State(Enum):
@@ -175,7 +176,7 @@ class Decided:
     what: tuple[str, ...]
 
 
-Event = Begin | Tick | Done | Failed | Abort | Decided
+Event = Begin | Tick | Done | Failed | Abort | Decided | Move
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,8 @@ class Lives:
     def made(self, life: Life, command: Make) -> None:
         holding = self.holdings.of(life)
         if self.holdings.answered(holding, command.in_force):
-            self._injected(life)
+            if life.state is State.INJECTING:  # or it was only redirected
+                self._injected(life)
         else:
             life.state = State.CHECKING
             self._say(Write("reverted", life.plan.id), self._check(life, holding))
@@ -128,8 +129,7 @@ class Lives:
                 self._look(life)
 
     def _look(self, life: Life) -> None:
-        ends = life.injected + life.plan.lasts - LOOK_MARGIN_S
-        left = LOOK_S if life.plan.event else ends - self._timeline.now
+        left = LOOK_S if life.plan.event else life.ends - LOOK_MARGIN_S - self._timeline.now
         if left >= SHORTEST_LOOK_S:
             life.looking = True
             life.next_look = self._timeline.passed + (EVENT_LOOK_S if life.plan.event else LOOK_S)
@@ -152,7 +152,7 @@ class Lives:
 
     def revert_due(self) -> None:
         for life in self._timeline.those(State.HELD):
-            over = self._timeline.now >= life.injected + life.plan.lasts
+            over = self._timeline.now >= life.ends
             if not life.plan.event and (over or self._timeline.aborted):
                 self.revert(life)
 
@@ -211,24 +211,30 @@ class Lives:
             self._target_gone(life)
         else:
             self._gone(life, {})  # it may have been carried out: its receipt ends here
+        if life.plan.instead_of and event.target_gone:
+            return  # it came and went: there was nothing to follow
         self._give_up(f"{life.plan.id}: {event.reason}")
 
     def _make_failed(self, life: Life, event: Failed) -> None:
         holding = self.holdings.of(life)
         # Whether it was made or not, no later change of the resource may ask for it again.
         came = self.holdings.answered(holding, holding.without(life.plan.id))
+        new = life.state is State.INJECTING
         if event.target_gone:
             self._target_gone(life)
+        elif came and life.state is State.REVERTING:
+            pass  # it was only redirected, and its end waits already
         elif came or life.reverts < REVERT_TRIES:
             self.revert(life)  # nobody knows whether it was made: take it back
         else:
             self._left(life, event.reason)
-        if came:
+        if came and (new or not event.target_gone):
             self._give_up(f"{life.plan.id} could not be injected: {event.reason}")
         self.holdings.next_change(holding)
 
     def _target_gone(self, life: Life) -> None:
         life.state = State.TARGET_GONE
+        self.holdings.forget(life)
         self.holdings.release(life)
         self._say(Write("target_gone", life.plan.id))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -32,7 +33,7 @@ from harness.agent.effects import (
 from harness.agent.stepping import step
 from harness.capabilities import Hands, HandsError
 from harness.faults.fault import Fault, Held, Look
-from harness.record.plan import Plan, PlannedEffect
+from harness.record.plan import PlannedEffect
 from harness.record.witness import Witnessed
 from harness.run import lifecycle as go
 
@@ -52,18 +53,20 @@ class Watch:
 
 
 class Performer:
-    """Holds a plan's faults and what their witnesses saw; `perform` runs in a worker thread."""
+    """Holds a plan's faults and what their witnesses saw; `perform` runs in a worker thread.
+    `effects` are all that there are by now, newcomers too."""
 
     def __init__(
-        self, plan: Plan, faults: dict[str, Fault], hands: Hands, epoch: Callable[[], float],
+        self, effects: Callable[[], tuple[PlannedEffect, ...]], faults: dict[str, Fault],
+        hands: Hands, epoch: Callable[[], float],
         in_force: Callable[[], tuple[tuple[Resource, InForce], ...]],
     ) -> None:  # fmt: skip
-        self._plan = plan
+        self._effects = effects
         self._faults = faults
         self._hands = hands
         self._epoch = epoch
         self._in_force = in_force
-        self._watches = {effect.id: Watch() for effect in plan.effects}
+        self._watches: defaultdict[str, Watch] = defaultdict(Watch)
         self._hurry = threading.Event()
         self._chosen: set[Resource] = set()
 
@@ -75,17 +78,17 @@ class Performer:
         """The result for `Done`. Raises `HandsError` or what the fault's judgement raised."""
         match command:
             case go.TakeSnapshot(effect):
-                return self._snapshot(self._plan.effect(effect))
+                return self._snapshot(self._effect(effect))
             case go.Make():
                 return self._make(command)
             case go.Perform(effect, receipt):
-                return self._act(self._plan.effect(effect), receipt)
+                return self._act(self._effect(effect), receipt)
             case go.LookBefore(effect):
-                return self._look_before(self._plan.effect(effect))
+                return self._look_before(self._effect(effect))
             case go.Look(effect, for_s):
-                return self._look(self._plan.effect(effect), for_s)
+                return self._look(self._effect(effect), for_s)
             case go.CheckGone(effect, snapshot):
-                return self._check_gone(self._plan.effect(effect), snapshot)
+                return self._check_gone(self._effect(effect), snapshot)
         raise AssertionError(command)
 
     def judged(self, effect: PlannedEffect) -> tuple[Witnessed, ...]:
@@ -108,7 +111,7 @@ class Performer:
         return taken
 
     def _make(self, command: go.Make) -> None:
-        effect = self._plan.effect(command.effect)
+        effect = self._effect(command.effect)
         zero = self._epoch()
         in_force = tuple(replace(e, since=e.since + zero) for e in command.in_force)
         comes = any(e.id == effect.id for e in in_force)
@@ -144,7 +147,7 @@ class Performer:
     def _choose(self, resource: Resource) -> None:
         """One mechanism for all that the run will want of that resource."""
         if resource not in self._chosen:
-            wanted = (e for e in self._plan.effects if e.resource == resource and not e.event)
+            wanted = (e for e in self._effects() if e.resource == resource and not e.event)
             self._hands.mechanism(resource, tuple(e.does for e in wanted))  # type: ignore[misc]
             self._chosen.add(resource)
 
@@ -175,6 +178,9 @@ class Performer:
         return go.Finding(not reason, reason, {"reason": reason} if reason else {})
 
     # ------------------------------------------------------------ helpers
+
+    def _effect(self, id: str) -> PlannedEffect:
+        return next(effect for effect in self._effects() if effect.id == id)
 
     def _count(self, effect: PlannedEffect) -> None:
         with suppress(HandsError):  # a lost count shows as not exercised, it must not stop a revert

@@ -180,6 +180,7 @@ def _effect(
         target=target, resource=resource, does=does, event=isinstance(fault, Event),
         at=float(intervention.at), lasts=float(intervention.lasts or 0), mechanism="",
         says=f"{intervention.kind} on {target}: {fault.says()}",
+        follows=isinstance(fault, Condition) and intervention.follows,
     )  # fmt: skip
 
 

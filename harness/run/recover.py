@@ -20,6 +20,7 @@ from harness.errors import NotReady, Refused, UsageError
 from harness.experiment.model import Cluster
 from harness.record.actor import actor, wall_time
 from harness.record.directory import RunDirectory
+from harness.record.joined import with_joined
 from harness.record.journal import Journal, Step, chain_of, is_held, salvaged
 from harness.record.plan import Plan, PlannedEffect
 from harness.run import state
@@ -64,6 +65,7 @@ def still_open(directory: RunDirectory) -> tuple[Open, ...]:
 
 def open_in(steps: tuple[Step, ...], plan: Plan) -> tuple[Open, ...]:
     """What may be in force after these steps, whatever came of the last of them."""
+    plan = with_joined(plan, steps)
     begun: dict[str, tuple[Step, Step]] = {}
     receipts: dict[Resource, Step] = {}  # one covers a resource, and every effect on it
     for step in steps:

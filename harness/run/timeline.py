@@ -29,6 +29,12 @@ class Life:
     witnessed: bool = False
     reverts: int = 0
     checks: int = 0
+    until: float = 0.0  #: of a newcomer: when the effect that it follows was to end
+
+    @property
+    def ends(self) -> float:
+        """When it is to be taken back, once it is on."""
+        return self.until or self.injected + self.plan.lasts
 
 
 class Timeline:
@@ -63,5 +69,5 @@ class Timeline:
         if self.those(*_UNDER_WAY) or not all(life.witnessed for life in held):
             return None
         begins = [life.plan.at - LEAD_S for life in planned]
-        ends = [life.injected + life.plan.lasts for life in held]
+        ends = [life.ends for life in held]
         return min([*begins, *ends], default=math.inf)

@@ -37,6 +37,9 @@ class Watch:
     injected: dict[str, float] = field(default_factory=dict)
     orders: dict[str, int] = field(default_factory=dict)
     begun: set[str] = field(default_factory=set)
+    #: Whose target was replaced, and whose filter is to be changed by the next `Make`.
+    replaced: set[str] = field(default_factory=set)
+    moving: set[str] = field(default_factory=set)
     receipts: dict[Resource, str] = field(default_factory=dict)
     busy: dict[Resource, str] = field(default_factory=dict)
     generations: dict[Resource, int] = field(default_factory=dict)
@@ -58,9 +61,13 @@ class Watch:
             self.receipts[resource] = step.data["receipt"]
         elif step.step in ("injecting", "acting"):
             self.begun.add(effect)
+        elif step.step == "redirecting":
+            self.moving.add(effect)
+        elif step.step == "replaced":
+            self.replaced.add(effect)
         elif step.step == "witnessed":
             hold(("Look", effect) in self.fine, "witnessed is what a witness saw", effect)
-        elif step.step == "gone" and not self.engine.plan.effect(effect).event:
+        elif step.step == "gone" and not self.engine.lives[effect].plan.event:
             hold(("CheckGone", effect) in self.fine, "gone is what a witness saw", effect)
 
     # ------------------------------------------------------------ what was sent
@@ -74,9 +81,11 @@ class Watch:
 
     def _injects(self, id: str) -> None:
         hold(not self.aborted, "nothing is injected after an abort", id)
-        planned = self.engine.plan.effect(id)
+        planned = self.engine.lives[id].plan
         hold(planned.prepare or planned.intervention in self.gates,
              "nothing is injected before its gate opened", id)  # fmt: skip
+        hold(not planned.instead_of or planned.instead_of in self.replaced,
+             "a fault follows only what was replaced", id)  # fmt: skip
         hold(id not in self.orders, "an effect is injected once", id)
         self.orders[id] = len(self.orders)
 
@@ -87,7 +96,10 @@ class Watch:
         hold(command.generation > self.generations.get(resource, 0), "generations go up", id)
         self.generations[resource] = command.generation
         wanted = [effect.id for effect in command.in_force]
-        if id in wanted:
+        if id in self.moving:
+            self.moving.discard(id)
+            hold(id in wanted and not self.aborted, "what moves is on, and stays on", id)
+        elif id in wanted:
             self._injects(id)
         else:
             new = [e for e in wanted if e not in self.orders]
@@ -104,7 +116,8 @@ class Watch:
         later = [e for e in wanted if self.orders.get(e, -1) > order]
         hold(not (self.aborted and later), "after an abort the latest goes first", f"{id}, {later}")
         life = self.engine.lives[id].plan
-        if self.punctual and not self.aborted and not life.prepare and id in self.injected:
+        early = self.aborted or life.prepare or life.instead_of or id in self.replaced
+        if self.punctual and not early and id in self.injected:
             held = now - self.injected[id]
             hold(held >= life.lasts - 1e-9, "no effect ends before its time", f"{id}, {held:.2f} s")
 
@@ -135,7 +148,7 @@ class Watch:
         if isinstance(command, go.Make):
             self.busy.pop(self.substrate.resources[id], None)
             if any(effect.id == id for effect in command.in_force):
-                self.injected[id] = now
+                self.injected.setdefault(id, now)
         elif isinstance(result, go.Finding):
             if result.fine:
                 self.fine.add((type(command).__name__, id))

@@ -11,6 +11,8 @@ from harness.record.plan import Plan, PlannedEffect
 #: So many different plans; schedules share them.
 PLANS = 4096
 WARMUP_S = 1.0
+#: What filters mean; a service may move between these.
+PEERS, ELSEWHERE = ("192.0.2.1",), ("192.0.2.2", "192.0.2.3")
 _HOSTS = ("api-0", "api-1")
 _PREPARED = Link("edge", "", "", "")
 
@@ -46,9 +48,9 @@ def _effect(
     id: str, resource: Resource, at: float, lasts: float, *, event: bool = False,
     prepare: bool = False,
 ) -> PlannedEffect:  # fmt: skip
-    does = Kill() if event else LinkProfile()
+    does = Kill() if event else LinkProfile(peers=PEERS)
     name = id.partition("/")[0]
     return PlannedEffect(
         id, name, "simulated", resource.target, resource, does, event, at, lasts, "simulated", "",
-        prepare,
+        prepare, follows=not event and isinstance(resource, Link),
     )  # fmt: skip

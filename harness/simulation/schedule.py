@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from harness.agent.effects import Link
 from harness.record.journal import Step
+from harness.record.moves import Readdressed, Replaced
 from harness.run import lifecycle as go
 from harness.run.dispatch import dispatch
 from harness.run.engine import Engine
@@ -19,7 +21,7 @@ from harness.run.lifecycle import State
 from harness.run.recover import open_in
 from harness.simulation.crash import crash
 from harness.simulation.invariants import Watch, hold
-from harness.simulation.plans import PLANS, WARMUP_S, plan_of
+from harness.simulation.plans import ELSEWHERE, PEERS, PLANS, WARMUP_S, plan_of
 from harness.simulation.substrate import Substrate
 from harness.simulation.troubles import Troubles, draw
 
@@ -88,6 +90,8 @@ class Schedule:
     unwritten: bool = False
     sent: list[_Sent] = field(default_factory=list)
     cancelled: list[go.Event] = field(default_factory=list)
+    addresses: list[tuple[str, ...]] = field(default_factory=lambda: [PEERS, ELSEWHERE])
+    moved: int = 0
 
     def __post_init__(self) -> None:
         self.chance = random.Random(self.seed)
@@ -154,11 +158,28 @@ class Schedule:
     def tick(self) -> None:
         if "decided" in self.troubles and self.chance.random() < 0.2:
             self._decide()
+        if "replaced" in self.troubles and self.chance.random() < 0.2:
+            self._move()
         if self.substrate.late and self.chance.random() < 0.3:
             self.substrate.arrive_late()
         now = self.clock.tick(self.chance, steps="clock" in self.troubles)
         self.feed(go.Tick(now))
         self.watch.ticked(self.clock.now, self.clock.slack_s)
+
+    def _move(self) -> None:
+        """A target that has a fault is replaced, or what filters mean is elsewhere."""
+        held = [e.plan.resource for e in self.engine.lives.values() if e.state is State.HELD]
+        links = [resource for resource in held if isinstance(resource, Link)]
+        if not links or self.chance.random() < 0.4:
+            self.addresses.reverse()
+            self.feed(Readdressed(*self.addresses[::-1]))
+            return
+        old = self.chance.choice(links)
+        self.moved += 1
+        new = replace(old, target=f"{old.target}.{self.moved}")
+        if self.chance.random() < 0.5:
+            self.substrate.end(old)
+        self.feed(Replaced(old, new))
 
     def _decide(self) -> None:
         lives = self.engine.lives.values()
@@ -179,7 +200,9 @@ class Schedule:
     def feed(self, event: go.Event) -> None:
         self._tell(f"{self.clock.now:6.2f} ▶ {event}" if self.say else "")
         self.watch.answered(event, self.clock.now)
-        unwritten, cancelled = dispatch(self.engine.feed(event), self._write, self._send)
+        commands = self.engine.feed(event)
+        self.substrate.resources = {e.id: e.resource for e in self.engine.effects}
+        unwritten, cancelled = dispatch(commands, self._write, self._send)
         self.cancelled += cancelled
         for failure in unwritten:
             self.feed(failure)

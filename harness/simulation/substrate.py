@@ -43,6 +43,11 @@ class Substrate:
         self.in_force.clear()
         self.late.clear()
 
+    def end(self, resource: Resource) -> None:
+        """The target is gone, and everything with it."""
+        self.gone.add(resource)
+        self.in_force.pop(resource, None)
+
     def arrive_late(self) -> None:
         for command in self.late:
             self._change(command)
@@ -52,8 +57,7 @@ class Substrate:
         resource = self.resources.get(getattr(command, "effect", ""))
         if resource is not None:
             if "gone" in self.troubles and self.chance.random() < 0.05:
-                self.gone.add(resource)
-                self.in_force.pop(resource, None)
+                self.end(resource)
             if resource in self.gone:
                 return go.Failed(command, "no such target", target_gone=True)
         match command:

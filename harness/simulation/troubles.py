@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 KINDS = (
     "refused", "unanswered", "stubborn", "flaps", "gone", "slow", "clock", "lease", "disk",
-    "abort", "gate", "decided",
+    "abort", "gate", "decided", "replaced",
 )  # fmt: skip
 
 
@@ -27,6 +27,7 @@ class Troubles:
     gone         targets disappear                                   nor later ones if `disk_full`
     abort        a person, at step `abort_at`                 crash  all die at step `crash_at`
     gate         the baseline does not hold                   decided  phases end early
+    replaced     others take the place of targets, and what filters mean is elsewhere
     """
 
     kinds: frozenset[str] = frozenset()

@@ -12,6 +12,7 @@ from harness.capabilities import Hands
 from harness.experiment.labels import holds, parsed
 from harness.experiment.model import Intervention, System
 from harness.experiment.workloads import in_full
+from harness.record.moves import Move
 from harness.record.plan import Place
 
 
@@ -182,6 +183,10 @@ class World(Protocol):
     def troubles(self) -> tuple[str, ...]:
         """What ended or restarted by itself since the last call: `api-0 exited with 1`.
         Raises `HandsError(lost=True)` when the world itself has ended."""
+        ...
+
+    def moves(self) -> tuple[Move, ...]:
+        """Which targets were replaced, and by what, since the last call. Answers at once."""
         ...
 
 

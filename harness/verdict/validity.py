@@ -61,7 +61,7 @@ def _effects(evidence: Evidence) -> Iterator[str]:
         if any(step.step in BEGAN for step in steps):
             yield from _not_confirmed(effect, steps)
             yield from _not_exercised(effect, steps)
-        elif not aborted:
+        elif not aborted and not effect.instead_of:  # a newcomer may come too late
             yield f"{effect.id} was never injected"
 
 

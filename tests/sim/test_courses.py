@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import is_dataclass
+from dataclasses import is_dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from harness.agent.effects import Kill, Link, LinkProfile, Processes, Snapshot
+from harness.record.moves import Readdressed, Replaced
 from harness.record.plan import Plan, PlannedEffect
 from harness.run import lifecycle as go
 from harness.run.dispatch import dispatch
@@ -33,7 +34,17 @@ TWO = (effect("f/api", 0.5, 3.0), effect("g/api", 1.0, 1.0))
 EVENT = (effect("k/api", on=SERVER, event=True),)
 PREPARED = (effect("p/edge", 0, 0, EDGE, prepare=True), effect("t/edge", on=EDGE), *EVENT)
 BOTH = (effect("f/api"), effect("f/edge", on=EDGE))
-QUIT = {2.0: go.Abort("stop", "person")}
+FOLLOWED = (
+    PlannedEffect("f/api", "f", "x", "api", API, LinkProfile(peers=("a", "b", "front")), False,
+                  1.0, 6.0, "x", "x on api", follows=True),
+)  # fmt: skip
+ENDS = (replace(FOLLOWED[0], follows=False),)
+PROXIED = (replace(PREPARED[0], target="edge", resource=EDGE), replace(
+    FOLLOWED[0], id="t/edge", intervention="t", target="edge", resource=EDGE))  # fmt: skip
+NEW = Link("new", "", "", "")
+REPLACED, MOVED = Replaced(API, NEW), Readdressed(("a", "b"), ("b", "c"))
+QUIT_NOW = go.Abort("stop", "person")
+QUIT = {2.0: QUIT_NOW}
 DECIDED = {t / 4: go.Decided("baseline", ("all",)) for t in range(40)}
 
 #: Plan, what commands come to that do not simply succeed (one word each time), what else happens.
@@ -75,6 +86,40 @@ COURSES = {
     "a person ends an event": (EVENT, {"Perform k/api": "no", "Look k/api": "late no"}, QUIT),
     "everything is decided early": (TWO, {}, DECIDED),
     "decided, and prepared": (PREPARED, {}, DECIDED),
+    "the target is replaced": (FOLLOWED, {"Make f/api": "ok gone"}, {2.5: REPLACED}),
+    "the target is replaced, and was still there": (FOLLOWED, {}, {2.5: REPLACED}),
+    "the newcomer goes as well": (
+        FOLLOWED,
+        {"Make f/api": "ok gone"},
+        {2.5: REPLACED, 4.0: Replaced(NEW, EDGE)},
+    ),
+    "the newcomer is gone at once": (
+        FOLLOWED,
+        {"Make f/api": "ok gone", "TakeSnapshot f/new~1": "gone"},
+        {2.5: REPLACED},
+    ),
+    "a newcomer that cannot be looked at": (
+        FOLLOWED,
+        {"Make f/api": "ok gone", "LookBefore f/new~1": "fail"},
+        {2.5: REPLACED},
+    ),
+    "the target is replaced, and the file says end": (ENDS, {}, {2.5: REPLACED}),
+    "the target is replaced too late": (FOLLOWED, {}, {5.0: REPLACED}),
+    "a person ends it after the target was replaced": (
+        FOLLOWED,
+        {"Make f/new~1": "late"},
+        {2.5: REPLACED, 3.5: QUIT_NOW},
+    ),
+    "a proxied edge is replaced": (PROXIED, {}, {2.5: Replaced(EDGE, NEW)}),
+    "the other end moves": (FOLLOWED, {}, {2.5: MOVED}),
+    "the other end moves to somewhere else": (FOLLOWED, {}, {2.5: Readdressed(("a", "x"), ("y",))}),
+    "a person ends it while the other end moves": (
+        FOLLOWED,
+        {"Make f/api": "ok late"},
+        {2.5: MOVED, 3.0: QUIT_NOW},
+    ),
+    "moving on is refused": (FOLLOWED, {"Make f/api": "ok fail"}, {2.5: MOVED}),
+    "moving on finds nothing": (FOLLOWED, {"Make f/api": "ok gone"}, {2.5: MOVED}),
     "no receipt on disk": (ONE, {"receipt f/api": "fail"}, {}),
     "no inject on disk": (TWO, {"injecting g/api": "fail"}, {}),
     "no revert on disk": (TWO, {"reverting g/api": "fail"}, {}),
@@ -170,6 +215,8 @@ def short(value):
         return "before"
     if isinstance(value, float):
         return round(value, 3)
+    if isinstance(value, dict):  # an effect that joins
+        return f"until {value['at'] + value['lasts']:g}, instead of {value['instead_of']}"
     return type(value).__name__ if is_dataclass(value) else value
 
 

@@ -23,6 +23,7 @@ from harness.agent.effects import (
 from harness.capabilities import Edges, Hands, Signals
 from harness.experiment.model import Intervention, Service, System
 from harness.mechanisms.place import PLACE
+from harness.record.moves import Move
 from harness.substrates.attached import behind
 from harness.substrates.attached.identity import is_served, listening_on, start_of
 from harness.substrates.attached.proxies import Proxies, control_of
@@ -188,6 +189,10 @@ class AttachedWorld:
 
     def gate(self) -> str:
         return ""
+
+    def moves(self) -> tuple[Move, ...]:
+        """A replica that is started again keeps its place, and what is done to it."""
+        return ()
 
     def troubles(self) -> tuple[str, ...]:
         gone = [name for name, p in self._known.items() if start_of(p.pid) != p.start]

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.agent.effects import Resource
-from harness.capabilities import HandsError
+from harness.capabilities import Hands, HandsError
 from harness.errors import NotReady, Refused
 from harness.experiment.model import AgentPod
 from harness.substrates.kubernetes import manifest
 from harness.substrates.kubernetes.api import UNTRUSTED, Api, ApiError, Json
-from harness.substrates.kubernetes.hands import DistantHands
+from harness.substrates.kubernetes.hands import DistantHands, Staff
 from harness.substrates.kubernetes.leases import Leases, held
 from harness.substrates.kubernetes.objects import Pod, pod_of
 from harness.substrates.kubernetes.shipping import code, command
@@ -61,7 +61,7 @@ class Crew:
 
 
 @contextlib.contextmanager
-def agents_on(crew: Crew, nodes: tuple[str, ...]) -> Iterator[dict[str, SucceedingHands]]:
+def agents_on(crew: Crew, nodes: tuple[str, ...]) -> Iterator[Staff]:
     """An agent on each node, all started at once. Raises `Refused`, `NotReady`."""
     with contextlib.ExitStack() as stack, ThreadPoolExecutor(_AT_ONCE) as pool:
         if nodes:
@@ -77,10 +77,19 @@ def agents_on(crew: Crew, nodes: tuple[str, ...]) -> Iterator[dict[str, Succeedi
             stack.callback(fresh.close)
             return fresh
 
-        yield {
-            node: SucceedingHands(hands, lambda node=node: successor(node))  # type: ignore[misc]
-            for node, hands in first.items()
-        }
+        def succeeded(node: str, hands: DistantHands) -> Hands:
+            return SucceedingHands(hands, lambda: successor(node))
+
+        def hire(node: str) -> Hands:
+            stack.callback(_remove, crew, node)
+            try:
+                hands = _start(crew, node)
+            except (NotReady, Refused) as error:
+                raise HandsError(str(error)) from None
+            stack.callback(hands.close)
+            return succeeded(node, hands)
+
+        yield Staff({node: succeeded(node, hands) for node, hands in first.items()}, hire)
 
 
 @contextlib.contextmanager

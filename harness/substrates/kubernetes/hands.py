@@ -6,11 +6,13 @@ and whatever has a time is put into the other's on the way there and back.
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import replace
+from typing import NamedTuple
 
 from harness.agent.effects import (
     Act,
@@ -72,18 +74,24 @@ class DistantHands(AgentHands):
         return replace(seen, begin=seen.begin - self._ahead_s, end=seen.end - self._ahead_s)
 
 
+class Staff(NamedTuple):
+    """Agents by node; `hire` starts one more on another node, and raises `HandsError`."""
+
+    agents: dict[str, Hands]
+    hire: Callable[[str], Hands]
+
+
 class ClusterHands:
-    """`agents` by node, `places` the node of each target, told by the target of a resource;
+    """The agents of `staff`; `places` tells the node of a resource's target, empty when it is gone;
     `platform` is asked for what is the API server's."""
 
-    def __init__(
-        self, agents: Mapping[str, Hands], places: Callable[[Resource], str], platform: Platform
-    ) -> None:
-        self._agents = agents
+    def __init__(self, staff: Staff, places: Callable[[Resource], str], platform: Platform) -> None:
+        self._agents, self._hire = staff
+        self._hiring = threading.Lock()
         self._place = places
         self._platform = platform
         self._killed: dict[str, Processes] = {}
-        self._pool = ThreadPoolExecutor(max(1, len(agents)), thread_name_prefix="renew")
+        self._pool = ThreadPoolExecutor(max(32, 2 * len(staff.agents)), thread_name_prefix="renew")
 
     def mechanism(self, resource: Resource, effects: tuple[Effect, ...] = ()) -> str:
         if self._platform.takes(resource):
@@ -136,7 +144,8 @@ class ClusterHands:
 
     def renew(self) -> None:
         """All at once: one node that does not answer must not cost the others their lease."""
-        asked = {self._pool.submit(agent.renew): node for node, agent in self._agents.items()}
+        agents = list(self._agents.items())
+        asked = {self._pool.submit(agent.renew): node for node, agent in agents}
         done, late = wait(asked, timeout=_RENEW_S)
         failed = {asked[f]: str(f.exception()) for f in done if f.exception()}
         failed |= {asked[f]: f"no answer within {_RENEW_S:g} s" for f in late}
@@ -146,6 +155,13 @@ class ClusterHands:
 
     def _of(self, resource: Resource) -> Hands:
         node = self._place(resource)
-        if node not in self._agents:
-            raise HandsError(f"{resource.target} is on no node with an agent", target_gone=not node)
-        return self._agents[node]
+        if not node:
+            raise HandsError(f"{resource.target} is gone", target_gone=True)
+        return self._agents.get(node) or self._hired(node)
+
+    def _hired(self, node: str) -> Hands:
+        """What took the place of a target may be where nobody was."""
+        with self._hiring:
+            if node not in self._agents:
+                self._agents[node] = self._hire(node)
+            return self._agents[node]

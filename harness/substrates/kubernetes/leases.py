@@ -16,7 +16,7 @@ import json
 import logging
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from harness.agent.effects import Node, Resource, Workload, decode, encode
@@ -67,6 +67,11 @@ class Leases:
                 if found is None or found["spec"].get("holderIdentity") != self._holder:
                     raise HandsError(f"the Lease on {target} was lost", lost=True)
                 self.api.once("PUT", self._path(target), body=prolonged(found, self._holder))
+
+    def with_one_of(self, resource: Resource) -> Leases:
+        """These and one more. Raises as `take`."""
+        self.take(target_of(resource))
+        return replace(self, resources=(*self.resources, resource))
 
     def take(self, target: str) -> None:
         """Raises `Refused` with the holder's name while somebody else holds it."""

@@ -44,10 +44,10 @@ def hands_on(
     except ApiError as error:
         raise refusal(error, f"the cluster cannot be asked ({place})") from None
     crew = Crew(api, cluster.agent, f"recover-{run}", _LASTS_S, lease_s, directory)
-    with agents_on(crew, tuple(sorted({*nodes.values()} - {""}))) as agents:
+    with agents_on(crew, tuple(sorted({*nodes.values()} - {""}))) as staff:
         there = cluster.agent.namespace
         platform = Platform(api, cluster, Leases(api, there, run, resources, None))
-        yield ClusterHands(agents, lambda resource: nodes.get(resource.target, ""), platform)
+        yield ClusterHands(staff, lambda resource: nodes.get(resource.target, ""), platform)
     with contextlib.suppress(ApiError):  # they expire
         release(api, there, run)
 

@@ -36,6 +36,8 @@ from harness.substrates.substrate import Needs, Replica, Surroundings, Topology
 
 log = logging.getLogger(__name__)
 
+#: Who watches asks again soon enough.
+_WATCH_S = 1.0
 _MECHANISMS = {Link: "chosen on the node", Edge: "proxy", Processes: "signals"}
 
 
@@ -130,21 +132,25 @@ class KubernetesSubstrate:
         needs: Needs = Needs(),  # noqa: B008  frozen
     ) -> Iterator[ClusterWorld]:  # fmt: skip
         self.topology(system)
+        assert self._found is not None, "its topology was asked for"
         _check_ready(self._pods.values())
         crew = Crew(
             self.api, self._cluster.agent, needs.run_id, needs.lasts_s, lease_s, directory,
             halted_by=(self._cluster.namespace,),
         )  # fmt: skip
         nodes = sorted({self._node(r) for r in needs.resources} - {""})
+        watching = Api(self.connection.configuration, patience_s=_WATCH_S)
         with (
-            agents_on(crew, tuple(nodes)) as agents,
+            agents_on(crew, tuple(nodes)) as staff,
             _told(self.connection),
             leased(crew, tuple(nodes), needs.resources) as leases,
         ):
             platform = Platform(self.api, self._cluster, leases)
             _clear(platform, leases)
-            hands = ClusterHands(agents, self._node, platform)
-            world = ClusterWorld(self.api, self._cluster, hands, self._pods, leases)
+            hands = ClusterHands(staff, self._node, platform)
+            world = ClusterWorld(
+                watching, self._cluster, hands, self._found, needs.resources, leases
+            )
             with contextlib.closing(world):
                 yield world
 

@@ -8,35 +8,38 @@ import time
 from pathlib import Path
 
 from harness.agent.button import HALT
+from harness.agent.effects import Resource
 from harness.capabilities import Hands, HandsError
+from harness.errors import Refused
 from harness.experiment.model import Cluster
+from harness.record.moves import Move
 from harness.substrates.attached.substrate import AttachedChild, tied_child
 from harness.substrates.kubernetes.api import Api, ApiError, Json
 from harness.substrates.kubernetes.leases import LASTS_S, Leases
-from harness.substrates.kubernetes.objects import Pod, pod_of
+from harness.substrates.kubernetes.topology import Found
+from harness.substrates.kubernetes.watching import PodWatch
 
 #: The red button is looked at so often: within 2 s everything is to be taken back.
 _LOOK_S = 0.5
-_MANY = 10
 
 
 class ClusterWorld:
     """`leases` are renewed for as long as it is open."""
 
     def __init__(
-        self, api: Api, cluster: Cluster, hands: Hands, pods: dict[str, Pod], leases: Leases
-    ) -> None:
+        self, api: Api, cluster: Cluster, hands: Hands, found: Found,
+        resources: tuple[Resource, ...], leases: Leases,
+    ) -> None:  # fmt: skip
         self.name = ""
         self.hands = hands
         self._api = api
         self._cluster = cluster
-        self._pods = dict(pods)
+        self._pods = PodWatch(api, cluster.namespace, found, resources, self._claim)
         self._children: list[AttachedChild] = []
         self._over = threading.Event()
         self._halted = ""
         self._rolling = ""
         self._leases = leases
-        self._troubles: list[str] = []
         self._lost = ""
         self._thread = threading.Thread(target=self._look, name="cluster", daemon=True)
         self._thread.start()
@@ -54,15 +57,18 @@ class ClusterWorld:
         return self._halted
 
     def gate(self) -> str:
-        down = [name for name, pod in self._pods.items() if not pod.ready]
-        if down:
+        if down := self._pods.unready:
             return f"not ready: {', '.join(down[:5])}"
         return self._rolling
 
     def troubles(self) -> tuple[str, ...]:
         if self._lost:
             raise HandsError(self._lost, lost=True)
-        found, self._troubles = tuple(self._troubles), []
+        found, self._pods.troubles = tuple(self._pods.troubles), []
+        return found
+
+    def moves(self) -> tuple[Move, ...]:
+        found, self._pods.moves = tuple(self._pods.moves), []
         return found
 
     def close(self) -> None:
@@ -95,22 +101,7 @@ class ClusterWorld:
         why = (namespace["metadata"].get("annotations") or {}).get(HALT, "")
         self._halted = f"{HALT}={why} on namespace {self._cluster.namespace}" if why else ""
         self._rolling = self._rollout()
-        now = self._now(f"{there}/pods") if len(self._pods) > _MANY else None
-        for name, before in list(self._pods.items()):
-            found = now.get(name) if now is not None else self._one(f"{there}/pods/{name}")
-            self._compare(name, before, found)
-
-    def _now(self, path: str) -> dict[str, Pod]:
-        """One answer for many pods: asked one by one they would take longer than a look may."""
-        return {pod.name: pod for pod in map(pod_of, self._api.items(path, resourceVersion="0"))}
-
-    def _one(self, path: str) -> Pod | None:
-        try:
-            return pod_of(self._api.once("GET", path, read_s=1.0))
-        except ApiError as error:
-            if error.status == 404:
-                return None
-            raise
+        self._pods.look()
 
     def _rollout(self) -> str:
         """A rollout that is under way in the namespace, in words."""
@@ -122,16 +113,13 @@ class ClusterWorld:
         names = [item["metadata"]["name"] for item in found if _is_rolling(item)]
         return f"a rollout is under way: {', '.join(names)}" if names else ""
 
-    def _compare(self, name: str, before: Pod, now: Pod | None) -> None:
-        if now is None:
-            self._troubles.append(f"{name} is gone")
-            del self._pods[name]
-            return
-        if now.restarts > before.restarts:
-            self._troubles.append(f"{name} restarted ({now.restarts} in all)")
-        if now.ready != before.ready:
-            self._troubles.append(f"{name} is {'ready' if now.ready else 'not ready'}")
-        self._pods[name] = now
+    def _claim(self, resource: Resource) -> str:
+        """A newcomer has one holder as well."""
+        try:
+            self._leases = self._leases.with_one_of(resource)
+        except (ApiError, Refused) as error:
+            return str(error)
+        return ""
 
 
 def _is_rolling(deployment: Json) -> bool:

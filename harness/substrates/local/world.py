@@ -16,6 +16,7 @@ from pathlib import Path
 from harness.capabilities import Hands, HandsError
 from harness.errors import NotReady
 from harness.experiment.model import Service, System
+from harness.record.moves import Move
 from harness.substrates.local import channel
 from harness.substrates.local.process import Supervisor, WorldChild, spawn_logged
 from harness.substrates.local.readiness import is_ready
@@ -56,6 +57,10 @@ class LocalWorld:
 
     def gate(self) -> str:
         return ""
+
+    def moves(self) -> tuple[Move, ...]:
+        """A replica that is started again keeps its place, and what is done to it."""
+        return ()
 
     def troubles(self) -> tuple[str, ...]:
         try:
