@@ -205,13 +205,11 @@ class Api:
             response = self._client.call_api(*asked, _request_timeout=(CONNECT_S, within_s))
             data = response.read()
             self._lost_at = 0.0
-        except (HTTPError, OSError) as error:
+        except (HTTPError, OSError, ApiException) as error:  # the client makes its own of some
             self._lost_at = self._lost_at or begun
             inner = innermost(error)
             known = UNTRUSTED if isinstance(inner, ssl.SSLCertVerificationError) else "Unreachable"
             raise ApiError(0, known, f"{self.configuration.host}: {inner}") from None
-        except ApiException as error:  # what the client itself makes of a broken connection
-            raise ApiError(error.status or 0, "", str(error.reason)) from None
         return response.status, response.headers, data
 
 
@@ -221,9 +219,9 @@ def plain(error: BaseException) -> str:
 
 
 def innermost(error: BaseException) -> BaseException:
-    inner = getattr(error, "reason", None) or error.__cause__ or error.__context__
-    inner = inner or next((each for each in error.args if isinstance(each, BaseException)), None)
-    return innermost(inner) if isinstance(inner, BaseException) and inner is not error else error
+    causes = (getattr(error, "reason", None), error.__cause__, error.__context__, *error.args)
+    inner = next((each for each in causes if isinstance(each, BaseException)), error)
+    return error if inner is error else innermost(inner)
 
 
 def _may_pass(error: BaseException, again: tuple[int, ...]) -> bool:
