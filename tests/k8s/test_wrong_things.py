@@ -234,3 +234,22 @@ def test_pod_security_that_refuses_agents(place, targets):
         assert f"FAIL privileged agents in namespace {STRICT}: it enforces restricted" in found
     finally:
         targets.kubectl("delete", "namespace", STRICT, "--wait=false")
+
+
+def test_a_node_without_the_mechanism(place, targets, nodes):
+    """Its kernel has no netem, its tap device is hidden, and the last rung cannot do all."""
+    name, pod = next(iter(targets.pods(SPACE, "app=web,!decoy").items()))
+    there = ("exec", pod["spec"]["nodeName"])
+    targets.node(*there, "mount", "--bind", "/dev/null", "/dev/net/tun")
+    try:
+        line = f"fault: network.partition, target: pod/{name}, mode: reject"
+        place.experiment(f"{{id: cut, at: 1s, for: 3s, {line}}}")
+        status, said = place.run("run", "experiment.yaml")
+    finally:
+        targets.node(*there, "umount", "/dev/net/tun")
+    assert status == 6, said
+    flat = " ".join(said.split())
+    assert f"pod/{SPACE}/{name}" in flat
+    assert "nothing here can change a link" in flat
+    for why in ("KernelNetem: the kernel's queues do not work", "TapNetem: ", "NFQUEUE cannot"):
+        assert why in flat, flat
