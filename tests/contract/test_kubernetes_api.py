@@ -5,10 +5,12 @@ import threading
 import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
 from harness.substrates.kubernetes.api import Api, ApiError
+from harness.substrates.kubernetes.stream import Exec
 
 kubernetes = pytest.importorskip("kubernetes")
 
@@ -97,6 +99,15 @@ def test_of_a_server_that_stays_silent_no_more_is_expected(monkeypatch):
                 api.get("/x")
             assert len(server.asked) == asked
         assert api.get("/x") == api.get("/x"), "patient again"
+
+
+@pytest.mark.timeout(20)
+def test_a_line_to_an_agent_that_nobody_takes_has_its_time_too(monkeypatch):
+    monkeypatch.setattr("harness.substrates.kubernetes.stream.HANDSHAKE_S", 0.3)
+    with serving(BUSY, "hang", patience_s=0.3) as (api, server):
+        with pytest.raises(ApiError, match=r"exec in web-0: .*timed out"):
+            Exec(api, "shop", "web-0", ("true",), Path("/dev/null"))
+        assert len(server.asked) == 2, "who is only busy is asked again"
 
 
 def test_a_date_to_come_back_at_is_no_number_of_seconds():

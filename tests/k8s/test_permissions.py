@@ -92,6 +92,7 @@ spec:
   system: system.yaml
   settle: 1s
   timeline: TIMELINE
+  guard: {blast_radius: {namespaces: SPACES}}
   objectives: []
 """
 
@@ -220,13 +221,19 @@ def app(group):
     return text.replace("SPACE", group.space).replace("NAME", "app").replace("NODE", node)
 
 
-def written(group, faults, place):
+def written(group, faults, place, spaces):
     place.mkdir(exist_ok=True)
     text = SYSTEM.replace("SPACE", group.space).replace("CONTEXT", group.name)
     (place / "system.yaml").write_text(text)
     lines = json.dumps(timeline(faults))
-    (place / "experiment.yaml").write_text(EXPERIMENT.replace("TIMELINE", lines))
+    text = EXPERIMENT.replace("TIMELINE", lines).replace("SPACES", json.dumps(spaces))
+    (place / "experiment.yaml").write_text(text)
     return place / "experiment.yaml"
+
+
+def everywhere(cluster):
+    """Who a node without power takes along has to be named."""
+    return [item["metadata"]["name"] for item in cluster.get("namespaces")["items"]]
 
 
 # ------------------------------------------------------------ each fault with exactly its verbs
@@ -237,7 +244,9 @@ def test_each_fault_runs_with_exactly_its_verbs(cluster, accounts, tmp_path):
     confirmed is not asked here: that they were made, and taken back, is."""
     begun = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        runs = pool.map(lambda group: run(group, tmp_path / group.name, accounts), groups())
+        runs = pool.map(
+            lambda group: run(group, tmp_path / group.name, accounts, everywhere(cluster)), groups()
+        )
         said = dict(zip(groups(), runs, strict=True))
     events = audited(cluster, begun)
     for group in groups():
@@ -254,7 +263,7 @@ def test_each_fault_runs_with_exactly_its_verbs(cluster, accounts, tmp_path):
 def test_the_doctor_tells_what_an_account_may(accounts, tmp_path):
     """One that may scale has no agents to look at nodes, and is told why not."""
     group = next(group for group in groups() if group.faults == ("scale.to",))
-    place = written(group, group.faults, tmp_path / "doctor").parent
+    place = written(group, group.faults, tmp_path / "doctor", []).parent
     words = ("--system", "system.yaml", "--kubeconfig", str(accounts), "--json")
     done = subprocess.run(
         [*HARNESS, "doctor", *words], cwd=place, text=True, capture_output=True, check=False
@@ -267,8 +276,8 @@ def test_the_doctor_tells_what_an_account_may(accounts, tmp_path):
     assert "delete pods in namespace verbs-scale-to" in why
 
 
-def run(group, place, kubeconfig):
-    written(group, group.faults, place)
+def run(group, place, kubeconfig, spaces):
+    written(group, group.faults, place, spaces)
     done = subprocess.run(
         [*HARNESS, "run", "experiment.yaml", "--kubeconfig", str(kubeconfig)],
         env={**ENVIRONMENT, "XDG_STATE_HOME": str(place / "state")}, cwd=place, text=True,
@@ -322,7 +331,7 @@ EVERYTHING = Group("agents", tuple(name for name in registry.names() if name not
 def everything(cluster, accounts, tmp_path, monkeypatch):
     """An experiment with every fault, and what its account may can be changed."""
     monkeypatch.setenv("HARNESS_KUBECONFIG", str(accounts))
-    path = written(EVERYTHING, EVERYTHING.faults, tmp_path / "everything")
+    path = written(EVERYTHING, EVERYTHING.faults, tmp_path / "everything", everywhere(cluster))
 
     def grant(requests):
         where = {"targets": EVERYTHING.space, "agents": AGENTS}

@@ -18,8 +18,8 @@ import json
 import ssl
 import threading
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tenacity import (
     RetryCallState,
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from kubernetes.client import ApiClient, Configuration
 
 Json = dict[str, Any]
+T = TypeVar("T")
 
 CONNECT_S, READ_S = 3.0, 10.0
 PATIENCE_S = 20.0
@@ -114,7 +115,7 @@ class Api:
             return self.once("POST", path, body=body)
 
         try:
-            return self._retrying(once)
+            return self.patiently(once)
         except ApiError as error:
             if error.reason == "AlreadyExists" and len(tries) > 1:
                 return self.get(f"{path}/{body['metadata']['name']}")
@@ -127,7 +128,7 @@ class Api:
     def patch(self, path: str, body: Json, kind: str = _MERGE) -> Json:
         """What it says holds whatever was before, so that one which was crossed is made again."""
         again = (*_AGAIN, _CONFLICT)
-        return self._retrying(lambda: self.once("PATCH", path, body=body, kind=kind), again)
+        return self.patiently(lambda: self.once("PATCH", path, body=body, kind=kind), again)
 
     def delete(self, path: str, **options: Any) -> None:
         try:
@@ -155,6 +156,18 @@ class Api:
         message = answer.get("message") or f"{method} {path} was answered with {status}"
         raise ApiError(status, str(answer.get("reason", "")), str(message), wait_s)
 
+    def patiently(self, once: Callable[[], T], again: tuple[int, ...] = _AGAIN) -> T:
+        """As often as may help, for as long as our patience lasts."""
+        tries = Retrying(
+            stop=stop_after_delay(self._patience_left_s()) | stop_when_event_set(self.abort),
+            wait=_wait,
+            retry=retry_if_exception(lambda error: _may_pass(error, again)),
+            sleep=sleep_using_event(self.abort),
+            reraise=True,
+        )
+        found: T = tries(once)
+        return found
+
     # ------------------------------------------------------------ helpers
 
     def _pages(self, path: str, query: dict[str, str]) -> Iterator[Json]:
@@ -169,18 +182,7 @@ class Api:
                 return
 
     def _patiently(self, method: str, path: str, **arguments: Any) -> Json:
-        return self._retrying(lambda: self.once(method, path, **arguments))
-
-    def _retrying(self, once: Any, again: tuple[int, ...] = _AGAIN) -> Json:
-        tries = Retrying(
-            stop=stop_after_delay(self._patience_left_s()) | stop_when_event_set(self.abort),
-            wait=_wait,
-            retry=retry_if_exception(lambda error: _may_pass(error, again)),
-            sleep=sleep_using_event(self.abort),
-            reraise=True,
-        )
-        found: Json = tries(once)
-        return found
+        return self.patiently(lambda: self.once(method, path, **arguments))
 
     def _patience_left_s(self) -> float:
         """Of a server that has been silent for long, no more is expected."""

@@ -60,10 +60,12 @@ class _Diagnosis:
         yield Check(f"namespace {self._cluster.namespace}", refused, ends=Exit.USAGE)
         yield self._zones()
         yield self._metrics()
-        yield self._security()
         unable = self._lacks(Use(_WITH_AGENT))
         yield Check("agents may be started", unable, _ROLES)
-        visits = () if unable else tuple(self._visits())
+        visits: tuple[Visit, ...] = ()
+        if not unable:
+            yield self._security()
+            visits = tuple(self._visits())
         for found in visits:
             yield from _of_node(found)
         yield _clocks(visits)

@@ -18,15 +18,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import quote, urlencode
 
-from harness.substrates.kubernetes.api import CONNECT_S, Api, ApiError, plain
+from harness.substrates.kubernetes.api import Api, ApiError, plain
 
 if TYPE_CHECKING:
+    from kubernetes.client import Configuration
     from websocket import WebSocket
 
 _STDIN, _STDOUT, _STDERR, _STATUS, _CLOSE = 0, 1, 2, 3, 255
 _PROTOCOLS = "v5.channel.k8s.io,v4.channel.k8s.io"
 _CHUNK = 1 << 16
 _FAREWELL_S = 5.0
+HANDSHAKE_S = 10.0
 
 
 class Exec:
@@ -36,7 +38,7 @@ class Exec:
         self, api: Api, namespace: str, pod: str, command: Sequence[str], log: Path,
         container: str = "agent",
     ) -> None:  # fmt: skip
-        self._socket = _open(api, namespace, pod, command, container)
+        self._socket = api.patiently(lambda: _open(api, namespace, pod, command, container))
         spoken = {k.lower(): v for k, v in (self._socket.getheaders() or {}).items()}
         self._can_close = spoken.get("sec-websocket-protocol", "").startswith("v5")
         asked, wanted = os.pipe()
@@ -115,28 +117,49 @@ class Exec:
 
 
 def _open(api: Api, namespace: str, pod: str, command: Sequence[str], container: str) -> WebSocket:
-    from kubernetes.stream.ws_client import create_websocket
-    from websocket import WebSocketException, setdefaulttimeout
+    from websocket import WebSocketException
 
     host = api.configuration.host
     flags = [(name, "true") for name in ("stdin", "stdout", "stderr")]
     query = urlencode([*(("command", word) for word in command), *flags, ("container", container)])
     where = f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(pod)}/exec"
     url = f"{host.replace('http', 'ws', 1)}{where}?{query}"
-    setdefaulttimeout(CONNECT_S)
     try:
-        found = create_websocket(api.configuration, url, _headers(api))
+        found = _connected(api.configuration, url, _headers(api))
     except (WebSocketException, OSError, ssl.SSLError) as error:
         status = getattr(error, "status_code", 0) or 0
         raise ApiError(status, "", f"exec in {pod}: {plain(error)}") from None
     found.settimeout(None)
+    return found
+
+
+def _connected(configuration: Configuration, url: str, headers: list[str]) -> WebSocket:
+    """As the client makes one, which gives its handshake all the time of the world."""
+    from kubernetes.stream.ws_client import websocket_proxycare
+    from websocket import WebSocket
+
+    trusted = url.startswith("wss://") and configuration.verify_ssl
+    options = {
+        "ca_certs": configuration.ssl_ca_cert if trusted else None,
+        "check_hostname": configuration.assert_hostname if trusted else None,
+        "certfile": configuration.cert_file, "keyfile": configuration.key_file,
+        "server_hostname": configuration.tls_server_name,
+        "cert_reqs": ssl.CERT_REQUIRED if trusted else ssl.CERT_NONE,
+    }  # fmt: skip
+    given = {name: value for name, value in options.items() if value is not None}
+    found: Any = WebSocket(sslopt=given)
+    found.settimeout(HANDSHAKE_S)
+    how: dict[str, Any] = {"header": headers}
+    if configuration.proxy:
+        how = websocket_proxycare(how, configuration, url, None)
+    found.connect(url, **how)
     return cast("WebSocket", found)
 
 
-def _headers(api: Api) -> dict[str, str]:
+def _headers(api: Api) -> list[str]:
     auth: Any = api.configuration.auth_settings().get("BearerToken") or {}
-    token = {"authorization": str(auth["value"])} if auth.get("value") else {}
-    return {**token, "sec-websocket-protocol": _PROTOCOLS}
+    token = [f"authorization: {auth['value']}"] if auth.get("value") else []
+    return [*token, f"sec-websocket-protocol: {_PROTOCOLS}"]
 
 
 def _pending(wire: Any) -> bool:
