@@ -47,6 +47,12 @@ def _checked(
 @click.option("--seed", type=int, help="Seed of the sample; printed.  [default: random]")
 @click.option("--at-once", type=click.IntRange(1, 32), help="Runs at once.  [default: 3 a core]")
 @click.option(
+    "--toxiproxy",
+    metavar="URL",
+    default="",
+    help="A Toxiproxy that is running: dependency.* is shot at there, too.",
+)
+@click.option(
     "--resume",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Go on after an interrupt, from the JSON report that it left.",
@@ -61,7 +67,7 @@ def _checked(
 )
 def selftest(
     quick: bool, kinds: tuple[str, ...], seed: int | None, at_once: int | None,
-    resume: Path | None, outputs: tuple[str, ...],
+    toxiproxy: str, resume: Path | None, outputs: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Kill everybody at every step of every fault, and look for what is left.
 
@@ -82,7 +88,7 @@ def selftest(
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: nothing stays of us
     with _home() as home:
         at_once = at_once or 3 * (os.cpu_count() or 1)
-        asked = Asked(_known(kinds), not quick, seed, at_once, home, before)
+        asked = Asked(_known(kinds), not quick, seed, at_once, home, before, toxiproxy)
         report = conduct(asked, Counting(sys.stderr))
         kept = report.exit_status is Exit.LEFT_BEHIND
         home.rename(home.with_name(f"{home.name}-left")) if kept else None

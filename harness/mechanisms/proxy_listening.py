@@ -17,7 +17,8 @@ from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 from harness.agent.effects import ORDINARY_PROBE_PORTS
 from harness.mechanisms.namespaces import die_with_parent
-from harness.mechanisms.proxy_carrier import BACKLOG, Carrier, connected, converse, many_descriptors
+from harness.mechanisms.proxy_carrier import BACKLOG, Carrier, connected, many_descriptors
+from harness.mechanisms.proxy_told import converse
 
 Goal = Tuple[str, int]
 #: Of an edge: where the proxy is told, and its listeners, each with its goals.

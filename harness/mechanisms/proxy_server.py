@@ -19,7 +19,8 @@ from typing import Any, Dict, Sequence, Set, Tuple
 from harness.mechanisms import sockets
 from harness.mechanisms.namespaces import NEW_NET, die_with_parent, enter
 from harness.mechanisms.nft import MARK, Redirect
-from harness.mechanisms.proxy_carrier import BACKLOG, Carrier, connected, many_descriptors, told
+from harness.mechanisms.proxy_carrier import BACKLOG, Carrier, connected, many_descriptors
+from harness.mechanisms.proxy_told import told
 
 _LOOPBACK = "127.0.0.1"
 _PORTS = range(

@@ -6,6 +6,7 @@ those end with it, and it ends with us.
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import shutil
 import signal
@@ -84,12 +85,13 @@ def _taken(take: Take, cell: Cell, home: Path, lease_s: float) -> Shot:
     return shot
 
 
-def offered(kinds: Iterable[str], home: Path) -> Iterator[tuple[Cell, str]]:
+def offered(
+    kinds: Iterable[str], home: Path, substrates: Iterable[str]
+) -> Iterator[tuple[Cell, str]]:
     """Each fault on each substrate, and why it is not offered there, or nothing."""
-    for kind in kinds:
-        for name in SUBSTRATES:
-            cell = Cell(name, kind, "", "")
-            yield cell, _why_not(cell, home / f"{name}-{kind}")
+    for n, (kind, name) in enumerate(itertools.product(kinds, substrates)):
+        cell = Cell(name, kind, "", "")
+        yield cell, _why_not(cell, home / f"offered{n}")
 
 
 def _why_not(cell: Cell, home: Path) -> str:
@@ -97,6 +99,8 @@ def _why_not(cell: Cell, home: Path) -> str:
     assert fault, "chosen from the registry"
     if cell.substrate == "plain" and (why := plain.why_not()):
         return why
+    if cell.substrate not in SUBSTRATES and not fault.on_edges:
+        return "a Toxiproxy disturbs calls alone"
     with scratch(home, cell.substrate, fault) as place:
         try:
             experiment = place.experiment()

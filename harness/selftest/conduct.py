@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.selftest.campaign import Campaign, campaign, offered
+from harness.selftest.campaign import SUBSTRATES, Campaign, campaign, offered
 from harness.selftest.cells import cells_of, full, quick
 from harness.selftest.progress import Counting
 from harness.selftest.report import Report
@@ -25,7 +25,8 @@ _QUICK = 100
 @dataclass(frozen=True)
 class Asked:
     """`home`: an empty directory for the runs; those that left something stay there. `before`: the
-    report of an interrupted selftest of the same choice and seed."""
+    report of an interrupted selftest of the same choice and seed. `toxiproxy`: the URL of one whose
+    proxies are shot at, too."""
 
     kinds: tuple[str, ...]
     everything: bool
@@ -33,12 +34,14 @@ class Asked:
     at_once: int
     home: Path
     before: Report | None = None
+    toxiproxy: str = ""
 
 
 def conduct(asked: Asked, counting: Counting) -> Report:
     begin = time.monotonic()
     before = asked.before or Report(asked.seed, LEASE_S, 0.0, 0, (), (), ())
-    answers = list(offered(asked.kinds, asked.home))
+    where = (*SUBSTRATES, asked.toxiproxy) if asked.toxiproxy else SUBSTRATES
+    answers = list(offered(asked.kinds, asked.home, where))
     there = [cell for cell, why in answers if not why]
     with campaign(asked.home, LEASE_S, asked.at_once) as taking:
         rehearsals, interrupted = _rehearsed(there, before, taking, counting)

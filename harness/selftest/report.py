@@ -102,7 +102,8 @@ def as_text(report: Report, out: TextIO) -> None:
 
 
 def _fault(shot: Shot) -> str:
-    where = "" if shot.cell.substrate == "local" else f" ({shot.cell.substrate})"
+    substrate = "toxiproxy" if "://" in shot.cell.substrate else shot.cell.substrate
+    where = "" if substrate == "local" else f" ({substrate})"
     return f"{shot.cell.fault}{where}"
 
 

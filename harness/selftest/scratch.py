@@ -2,17 +2,15 @@
 
 On `local` an asker calls two servers, all of them in a world. On `attached` there is one server, a
 process as any other on this machine, and on `plain` an asker and a server in network namespaces of
-root: what a fault leaves there would stay.
+root: what a fault leaves there would stay. Where a fault is one of calls, an asker calls the
+attached server through a proxy of ours; on a substrate that is a URL, through the Toxiproxy there.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,15 +22,15 @@ from harness.experiment.source import load_experiment
 from harness.faults import registry
 from harness.faults.examples import example
 from harness.faults.fault import Event, Fault
-from harness.mechanisms.processes import everybody
 from harness.selftest import outside
 from harness.selftest.plain import ASKER, SERVER, Host, PlainNamespaces, Standing, cabled
+from harness.selftest.proxied import Proxied, proxied
+from harness.selftest.started import TINY, started
 from harness.substrates.registry import substrate_for
 from harness.substrates.substrate import Substrate
 
 FAULT = "f"
 LASTS_S = 2.4
-_TINY = (sys.executable, "-P", "-S", str(Path(__file__).with_name("tiny.py")))
 _WORLD = """\
 apiVersion: harness/v1
 kind: System
@@ -85,7 +83,7 @@ spec:
 class Scratch:
     """`mark` is part of the name of everything that the system leaves; `target` is the attached
     process, none where the system is in a world. `there` stands in the plain namespaces of `hosts`,
-    which looked like `before`."""
+    which looked like `before`; `proxied` is what an asker reaches through a proxy."""
 
     path: Path
     mark: str
@@ -93,6 +91,7 @@ class Scratch:
     there: tuple[Standing, ...] = ()
     hosts: tuple[Host, ...] = ()
     before: outside.Look = field(default_factory=dict)
+    proxied: Proxied | None = None
 
     @property
     def socket(self) -> Path:
@@ -112,7 +111,10 @@ class Scratch:
         return PlainNamespaces(self.there) if self.there else substrate_for(system)
 
     def differences(self) -> tuple[str, ...]:
-        """What programs of the system say of the plain namespaces that they did not say before."""
+        """What programs of the system say of the plain namespaces that they did not say before, or
+        what is on a Toxiproxy."""
+        if self.proxied:
+            return self.proxied.left()
         if not self.hosts:
             return ()
         asker, server, _ = self.hosts
@@ -127,15 +129,19 @@ def scratch(path: Path, substrate: str, fault: type[Fault]) -> Iterator[Scratch]
     (path / "experiment.yaml").write_text(_experiment(substrate, fault))
     mark = f"5{secrets.token_hex(3)}"
     if substrate == "local":
-        text = _WORLD.format(tiny=shlex.join(_TINY), mark=mark)
+        text = _WORLD.format(tiny=shlex.join(TINY), mark=mark)
         (path / "system.yaml").write_text(text)
         yield Scratch(path, mark)
     elif substrate == "plain":
         (path / "system.yaml").write_text(_PLAIN)
         with _in_plain_namespaces() as (hosts, target, there):
             yield Scratch(path, mark, target, there, hosts, outside.look(hosts))
+    elif fault.on_edges:
+        with proxied("" if substrate == "attached" else substrate, mark) as between:
+            (path / "system.yaml").write_text(between.system)
+            yield Scratch(path, mark, between.target, proxied=between)
     else:
-        with _started("server", "0", "") as (process, port):
+        with started("server", "0", "") as (process, port):
             (path / "system.yaml").write_text(_HERE.format(pid=process.pid, port=port))
             yield Scratch(path, mark, process)
 
@@ -145,33 +151,17 @@ def _in_plain_namespaces() -> Iterator[tuple[tuple[Host, ...], Process, tuple[St
     with contextlib.ExitStack() as begun:
         hosts = asker, server, switch = begun.enter_context(cabled())
         with server.entered():
-            target, port = begun.enter_context(_started("server", "7000", ""))
+            target, port = begun.enter_context(started("server", "7000", ""))
         with asker.entered():
-            asking = _started("asker", "7001", "", server.address, str(port))
+            asking = started("asker", "7001", "", server.address, str(port))
             caller, own = begun.enter_context(asking)
         with switch.entered():  # where nobody lives nobody can look
-            begun.enter_context(_started("server", "0", ""))
+            begun.enter_context(started("server", "0", ""))
         there = (
             Standing(SERVER, server.netns, server.address, target.pid, port),
             Standing(ASKER, asker.netns, asker.address, caller.pid, own),
         )
         yield hosts, target, there
-
-
-@contextlib.contextmanager
-def _started(*words: str) -> Iterator[tuple[Process, int]]:
-    """A process of ours, and the port that it listens on."""
-    tied = [sys.executable, "-P", "-m", "harness.substrates.attached.tied", str(os.getpid())]
-    argv = [*tied, *_TINY, *words]
-    server = subprocess.Popen(argv, stdout=subprocess.PIPE, start_new_session=True)
-    assert server.stdout
-    try:
-        port = int(server.stdout.readline())
-        yield next(c.process for c in everybody() if c.process.pid == server.pid), port
-    finally:
-        server.kill()
-        server.wait()
-        server.stdout.close()
 
 
 def _experiment(substrate: str, fault: type[Fault]) -> str:
@@ -183,7 +173,7 @@ def _experiment(substrate: str, fault: type[Fault]) -> str:
 
 
 def _where(substrate: str, fault: type[Fault]) -> str:
-    if substrate == "attached":
+    if substrate not in ("local", "plain"):
         return "target: server"
     linked = fault.on_edges or fault.needs.__name__ == "Links"
     alone = "server" if substrate == "plain" else "server-1"

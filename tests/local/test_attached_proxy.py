@@ -31,7 +31,11 @@ class Between(Place):
         super().__post_init__()
         self.front, self.back, self.between = (free_port() for _ in range(3))
         self.servers = [
-            subprocess.Popen([sys.executable, "-P", "server.py", *map(str, argv)], cwd=self.path)
+            subprocess.Popen(
+                [sys.executable, "-P", "server.py", *map(str, argv)],
+                cwd=self.path,
+                stderr=subprocess.DEVNULL,
+            )
             for argv in ((self.back,), (self.front, f"127.0.0.1:{self.between}"))
         ]
         ports = {"front": self.front, "back": self.back, "between": self.between}
