@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from commands import harness
+from real_toxiproxy import toxiproxy
 from worlds import WHY_NOT
 
 from harness.faults import registry
@@ -56,14 +57,19 @@ def selftest(tmp_path, *options, timeout=100.0, **env):
 def test_nothing_is_left_behind(tmp_path):
     """A sample of every fault, every step and everybody who can be killed, with a new seed each
     time; the figures are printed."""
-    done, report = selftest(tmp_path, "--quick", timeout=800)
+    with toxiproxy() as url:
+        done, report = selftest(tmp_path, "--quick", "--toxiproxy", url, timeout=800)
     print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
     cells = [shot["cell"] for shot in report["shots"]]
     nowhere = Counter(fault for fault, _, _ in report["not_offered"])
     assert {c["fault"] for c in cells} == {
-        f for f in registry.names() if nowhere[f] < len(SUBSTRATES)
+        f for f in registry.names() if nowhere[f] <= len(SUBSTRATES)
     }
+    dependencies = {f for f in registry.names() if f.startswith("dependency.")}
+    for where in ("local", "attached", url):
+        shot_at = {c["fault"] for c in cells if c["substrate"] == where}
+        assert dependencies <= shot_at
     assert len(report["rehearsals"]) > 10
     assert {cell["victim"] for cell in cells} == set(VICTIMS)
     assert report["left_behind"] == 0

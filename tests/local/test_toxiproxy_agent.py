@@ -15,9 +15,11 @@ import pytest
 from fire import LEASE_AND_1_S, wait
 from real_toxiproxy import free_port, toxiproxy
 from small_world import Echo
+from toxiproxy.toxic import Toxic as Named
 
 from harness.agent.effects import Curve, InForce, Intercept, Snapshot, Toxic, ToxiproxyEdge
 from harness.capabilities import HandsError
+from harness.selftest.proxied import proxied
 from harness.substrates.attached import agents_here
 from harness.substrates.attached.toxiproxy_api import Server
 
@@ -94,3 +96,14 @@ def test_a_server_that_has_died_has_nothing_to_take_back(tmp_path: Path) -> None
     with agents_here(tmp_path, 5.0) as hands, pytest.raises(HandsError) as caught:
         hands.make(edge, "r", 1, Snapshot("toxiproxy", settings, "harness-1"), ())
     assert caught.value.target_gone
+
+
+def test_the_selftest_sees_what_is_left_on_a_server() -> None:
+    with toxiproxy() as url, proxied(url, "p") as between:
+        assert between.left() == ()
+        server = Server(url)
+        server.add("p", Named(name="harness-1-f", type="noop", stream="downstream"))
+        server.enable("p", enabled=False)
+        assert between.left() == (f"toxic harness-1-f on {url}", "proxy p is down")
+        server.delete("p")
+        assert between.left() == (f"no proxy p on {url} any more",)
