@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 import yaml
 from clusters import REPOSITORY, until
+from devcluster import layout, power, wiring
 from outside import Node, parent
 from test_runs_on_pods import Place
 
@@ -145,15 +146,17 @@ def target_pod(row):
 def service(name, of=""):
     def strike(row):
         where = of or row.node.name
-        row.cluster.node("stop", where, name)
-        return lambda: row.cluster.node("start", where, name)
+        there = layout.load(row.cluster.name), where, name
+        power.stop(*there)
+        return lambda: power.start(*there)
 
     return strike
 
 
 def cable(row):
-    row.cluster.node("cable", row.node.name, "down")
-    return lambda: row.cluster.node("cable", row.node.name, "up")
+    there = layout.load(row.cluster.name), row.node.name
+    wiring.cable(*there, "down")
+    return lambda: wiring.cable(*there, "up")
 
 
 def _killed(pids):
@@ -165,7 +168,7 @@ def _killed(pids):
 WAVES = (
     {"harness": harness, "agent": agent, "agent pod": agent_pod},
     {"its shim": shim, "target pod": target_pod},
-    {"kubelet": service("kubelet"), "containerd": service("containerd"), "cable": cable},
+    {"cable": cable, "kubelet": service("kubelet"), "containerd": service("containerd")},
     {"API server": service("kube-apiserver", of="cp")},
 )
 
