@@ -34,6 +34,7 @@ from harness.agent.protocol import (
 from harness.agent.reaper import Reaper
 from harness.agent.service import Service
 from harness.agent.trust import Trustee
+from harness.mechanisms import pods
 from harness.mechanisms.namespaces import adopt_orphans
 
 _TICK_S = 0.1
@@ -51,6 +52,7 @@ def main(arguments: Optional[List[str]] = None, ladder: Rungs = LADDER) -> int:
     parser = argparse.ArgumentParser(description="Carries out effects, on a lease.")
     parser.add_argument("--lease", type=float, default=5.0, help="seconds (default: 5)")
     parser.add_argument("--in-pod", action="store_true", help="the reaper outlives the container")
+    parser.add_argument("--inside", action="store_true", help="it lives in the pod of its targets")
     parser.add_argument("--halted-by", action="append", default=[], metavar="NAMESPACE")
     options = parser.parse_args(arguments)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -58,6 +60,7 @@ def main(arguments: Optional[List[str]] = None, ladder: Rungs = LADDER) -> int:
     with contextlib.suppress(OSError):  # it leads a session already
         os.setsid()
     adopt_orphans()
+    pods.inside = options.inside
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     child = os.fork()
     if child == 0:

@@ -204,10 +204,16 @@ class Guard:
     quorums: tuple[str, ...] = ()
 
 
+#: Where agents live: a pod of their own on each node, or their targets.
+WAYS = ("node", "ephemeral")
+
+
 @dataclass(frozen=True)
 class AgentPod:
-    """How agents are put on nodes. `tolerations` as `key=value:effect`; none: every taint."""
+    """How agents are put on nodes. `tolerations` as `key=value:effect`; none: every taint. The
+    other `way` than on the `node` is `ephemeral`: in each target, as a container of its own."""
 
+    way: str = "node"
     namespace: str = "harness-agents"
     image: str = "reliability-harness-agent:latest"
     cpu: str = "500m"

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.experiment import codes, system_shapes
 from harness.experiment.documents import open_document, read_metadata
 from harness.experiment.fields import Fields, mapping, plain_name
-from harness.experiment.model import AgentPod, Cluster, Metadata, Service, System
+from harness.experiment.model import WAYS, AgentPod, Cluster, Metadata, Service, System
 from harness.experiment.problems import Problems
 from harness.experiment.system_checks import check_together
 from harness.experiment.tree import Entry, Node
@@ -57,6 +57,7 @@ def _cluster(fields: Fields, directory: Path) -> Cluster:
 def _agent(fields: Fields) -> AgentPod:
     usual = AgentPod()
     return AgentPod(
+        way=fields.choice("way", WAYS) or usual.way,
         namespace=fields.name("namespace") or usual.namespace,
         image=fields.text("image", usual.image),
         cpu=fields.text("cpu", usual.cpu),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.experiment.model import WAYS
 from harness.experiment.shapes import (
     INTEGER,
     NAME,
@@ -74,6 +75,13 @@ AGENT = Shape(
     "agent",
     "The pods that carry faults out, one on each node with targets, privileged there alone.",
     (
+        Key(
+            "way",
+            "ephemeral: containers in the targets instead, for clusters that forbid privileged "
+            "pods; they carry out network faults on what a pod sends",
+            {"enum": [*WAYS]},
+            "ephemeral",
+        ),
         Key("namespace", "theirs; else harness-agents", NAME, "harness-agents"),
         Key("image", "with Python 3.9 or later; the code is sent along", TEXT, "agent:1.0"),
         Key("cpu", "requested and limited", TEXT, "500m"),

@@ -34,6 +34,12 @@ def far_end(host: Host, peer: str) -> Optional[Host]:
     return Host("the other end of its cable", known[0], peer, known[2], _NOBODY, outside=True)
 
 
+def below(host: Host, peer: str) -> Host:
+    """Where the other end is out of reach: the host's own card, on which a packet to the peer shows
+    when netfilter has let it go."""
+    return Host("its own card", host.netns, peer, host.device, _NOBODY, outside=True, below=True)
+
+
 def stand_ins(address: str) -> Tuple[str, str]:
     """Two addresses beside this one, for probes that stand for everybody."""
     packed = socket.inet_aton(address)

@@ -14,7 +14,8 @@ from harness.mechanisms.netlink import Netlink
 class Host:
     """`mac` is that of `device`, the network card which has the address. `outside`: the device is
     the other end of somebody's cable, and only hears what the cable carries. `above`: whoever looks
-    at it stands above netfilter."""
+    at it stands above netfilter; `below`: at the host's own card, beneath that, where only what
+    goes out is heard."""
 
     name: str
     netns: str
@@ -23,6 +24,7 @@ class Host:
     mac: bytes
     outside: bool = False
     above: bool = False
+    below: bool = False
 
 
 _known: Dict[Tuple[str, Optional[int], str], Host] = {}

@@ -90,7 +90,10 @@ def tried_apart(attempt: Callable[[], object], says: str) -> str:
 
 
 def enter(namespace: Union[str, int], kind: int) -> None:
-    """Move the calling thread into a namespace, given by path or descriptor."""
+    """Move the calling thread into a namespace, given by path or descriptor. To stay in the own
+    network takes no privilege."""
+    if kind == NEW_NET and Path("/proc/thread-self/ns/net").stat().st_ino == _inode(namespace):
+        return
     if isinstance(namespace, int):
         _check(_libc.setns(namespace, kind), "setns")
         return
@@ -99,6 +102,10 @@ def enter(namespace: Union[str, int], kind: int) -> None:
         _check(_libc.setns(fd, kind), f"setns {namespace}")
     finally:
         os.close(fd)
+
+
+def _inode(namespace: Union[str, int]) -> int:
+    return (os.fstat if isinstance(namespace, int) else os.stat)(namespace).st_ino  # type: ignore[arg-type]
 
 
 def unshare(flags: int) -> None:

@@ -16,6 +16,7 @@ from typing import Optional, Sequence, Tuple
 from harness.agent.effects import Effect, InForce, Link, LinkProfile, Snapshot
 from harness.agent.nursery import nursery
 from harness.agent.protocol import Failed, TargetGone
+from harness.mechanisms import pods
 from harness.mechanisms.by_relay import ByRelay, Holding
 from harness.mechanisms.hosts import Host, host_at
 from harness.mechanisms.namespaces import identity, inside, tried_apart
@@ -39,7 +40,7 @@ class NfQueue(ByRelay):
 
     def works(self, link: Optional[Link] = None, effects: Tuple[Effect, ...] = ()) -> str:
         if self._refusal is None:
-            self._refusal = tried_apart(_try, "{} (it needs CAP_NET_ADMIN and NFQUEUE)")
+            self._refusal = _refusal()
         asked = [effect for effect in effects if isinstance(effect, LinkProfile)]
         if found := self._refusal or refusal(asked):
             return found
@@ -104,6 +105,19 @@ def _pid_of(table: str) -> int:
     """The relay that a table belongs to, 0 when it is no table of ours."""
     number = table[len(PREFIX) :]
     return int(number) if table.startswith(PREFIX) and number.isdigit() else 0
+
+
+def _refusal() -> str:
+    """Tried where it does no harm; in a pod's own container there is no such place, and a rule for
+    a queue that nobody has opened does none."""
+    says = "{} (it needs CAP_NET_ADMIN and NFQUEUE)"
+    if not pods.inside:
+        return tried_apart(_try, says)
+    try:
+        _try()
+    except OSError as error:
+        return says.format(error.strerror or error)
+    return ""
 
 
 def _try() -> None:

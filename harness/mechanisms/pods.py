@@ -17,6 +17,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 from harness.agent.protocol import TargetGone
 
 MARK = "pod:"
+_OWN = "/proc/self/ns/net"
 #: What the process is called that holds a pod's namespaces and does nothing else.
 _SANDBOX = "pause"
 
@@ -32,6 +33,8 @@ class Member:
 
 
 _holders: Dict[str, Member] = {}
+#: This process lives in the pod that its resources name, and sees no other process of it.
+inside = False
 
 
 def located(resource: Any) -> Any:
@@ -40,6 +43,8 @@ def located(resource: Any) -> Any:
     if not netns.startswith(MARK):
         return resource
     uid = netns[len(MARK) :]
+    if inside:
+        return dataclasses.replace(resource, netns=_OWN)
     holder = _holder(uid)
     if holder is None:
         raise TargetGone(f"{resource.target} is not on this node (any more)")

@@ -74,7 +74,7 @@ def _open(host: Host, everything: bool) -> socket.socket:
     found.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
     for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
         found.setsockopt(socket.SOL_SOCKET, option, _BUFFER)
-    if host.outside:
+    if host.outside and not host.below:
         found.setsockopt(_SOL_PACKET, _IGNORE_OUTGOING, 1)
     found.bind((host.device, _ETH_P_ALL if host.outside else _ETH_P_IP))
     found.setblocking(False)

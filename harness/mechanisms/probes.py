@@ -17,7 +17,7 @@ from typing import Dict, Iterator, List, Optional, Sequence, Tuple, TypeVar
 
 from harness.agent.effects import Flow, InForce, Link, LinkProfile, LinkSeen
 from harness.agent.protocol import Failed, TargetGone
-from harness.mechanisms.cables import far_end, next_hops, stand_ins
+from harness.mechanisms.cables import below, far_end, next_hops, stand_ins
 from harness.mechanisms.filters import probe_for
 from harness.mechanisms.hosts import Host, host_at, hosts_beside
 from harness.mechanisms.probe_bursts import Burst, measure_rate
@@ -59,10 +59,9 @@ class Prober:
                 ]
                 return measure_rate(ways, profile, for_s, peer)
             probe = probe_for(profile)
-            paced = [
-                stack.enter_context(Way(Course(host, peer, probe, look))),
-                stack.enter_context(Way(Course(peer, host, probe, look))),
-            ]
+            paced = [stack.enter_context(Way(Course(host, peer, probe, look)))]
+            if not peer.below:
+                paced.append(stack.enter_context(Way(Course(peer, host, probe, look))))
             return _paced(paced, _pace(profile), for_s, min(slowest_s, _LONGEST_WAIT_S), peer)
 
     def _ends(self, link: Link, profile: LinkProfile) -> Tuple[Host, Host, Tuple[Host, ...]]:
@@ -85,6 +84,8 @@ class Prober:
         anybody = next_hops(host.netns) if self._above else ()
         peer = self._in_turn(link, profile.peers or anybody or stand_ins(host.address))
         found = far_end(host, peer)
+        if found is None and self._above:
+            return below(host, peer)
         if found is None:
             raise Failed(
                 f"{link.target}: the other end of {host.device} cannot be found from here, so "
@@ -197,9 +198,8 @@ def _paced(ways: List[Way], pace: float, for_s: float, slowest_s: float, peer: H
             break
         _listen(ways, max(0.0, due - now))
     last = max(ways[0].sent.values())
-    return LinkSeen(
-        begin, last, (peer.address,), ways[0].flow(), ways[1].flow(), outside=peer.outside
-    )
+    forth, back = ways[0].flow(), ways[1].flow() if ways[1:] else None
+    return LinkSeen(begin, last, (peer.address,), forth, back, outside=peer.outside)
 
 
 def _listen(ways: Sequence[Way], timeout: float) -> None:

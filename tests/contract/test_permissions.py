@@ -20,6 +20,7 @@ ROLES = {
     "base/role-agents.yaml": manifest(
         "Role", "harness-agents", rules("agents"), namespace="harness-agents"
     ),
+    "target/role-ephemeral.yaml": manifest("Role", "harness-aboard", rules("ephemeral")),
     "overlays/cluster-wide/role.yaml": manifest(
         "ClusterRole", "harness", rules("targets", "cluster")
     ),

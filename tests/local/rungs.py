@@ -38,12 +38,14 @@ HOSTS = ("client", "a", "b")
 @dataclass(frozen=True)
 class Rung:
     """`cable`: the link's other end is known, as in a world of our own; elsewhere it is not.
-    `lost`: packets of 1000 that may be lost in 16 changes."""
+    `lost`: packets of 1000 that may be lost in 16 changes; `fast`: of a rate, so much is used by
+    one sender."""
 
     mechanism: type[Any]
     cable: bool = False
     as_root: bool = True
     lost: int = 3
+    fast: float = 0.7
 
     def run(self, check: Callable[[SmallWorld], None]) -> None:
         in_world(*HOSTS, as_root=self.as_root)(check)()
@@ -57,7 +59,7 @@ ALL = {
     "wire": Rung(Wire, cable=True, as_root=False),
     "netem": Rung(KernelNetem, lost=24),  # a packet or two whenever queues come or go
     "tapnetem": Rung(TapNetem),
-    "nfqueue": Rung(NfQueue),
+    "nfqueue": Rung(NfQueue, fast=0.2),  # a sender waits until the relay has read what it sent
 }
 NAMES = os.environ.get("HARNESS_TEST_RUNGS", "wire,tapnetem,nfqueue").split(",")
 RUNGS = {name: ALL[name] for name in NAMES}

@@ -87,7 +87,7 @@ def missing(
     account: Account, cluster: Cluster, kinds: tuple[str, ...], uses: tuple[Use, ...]
 ) -> tuple[Request, ...]:
     """`kinds` of workloads that the system has."""
-    wanted = needed(uses, kinds)
+    wanted = needed(uses, kinds, aboard=cluster.agent.way == "ephemeral")
     return tuple(r for r in wanted if not account.may(*r.asked, _namespace(r, cluster)))
 
 
@@ -106,7 +106,8 @@ def line_of(request: Request, cluster: Cluster) -> str:
 
 def _namespace(request: Request, cluster: Cluster) -> str:
     """Empty for what no namespace holds."""
-    return {"targets": cluster.namespace, "agents": cluster.agent.namespace}.get(request.where, "")
+    there = {"agents": cluster.agent.namespace, "cluster": ""}
+    return there.get(request.where, cluster.namespace)
 
 
 def _workload(system: System, target: str) -> str:

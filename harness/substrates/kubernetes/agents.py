@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +14,11 @@ from harness.agent.effects import Resource
 from harness.capabilities import Hands, HandsError
 from harness.errors import NotReady, Refused
 from harness.experiment.model import AgentPod
+<<<<<<< HEAD
 from harness.substrates.kubernetes import manifest
+=======
+from harness.substrates.kubernetes import boarding, manifest
+>>>>>>> 2d3e577 (Agents can live in their targets, as ephemeral containers, where privileged pods are forbidden)
 from harness.substrates.kubernetes.api import UNTRUSTED, Api, ApiError, Json
 from harness.substrates.kubernetes.hands import DistantHands, Staff
 from harness.substrates.kubernetes.leases import Leases, held
@@ -28,6 +32,8 @@ _LOOK_S = 0.1
 _HOPELESS = ("ErrImageNeverPull", "InvalidImageName", "ImagePullBackOff", "CreateContainerError",
              "CreateContainerConfigError", "RunContainerError", "CrashLoopBackOff")  # fmt: skip
 _AT_ONCE = 8
+#: Ends the id of a run, as successors of its agents have it.
+_AGAIN = "-again"
 
 log = logging.getLogger(__name__)
 
@@ -46,17 +52,28 @@ class Crew:
     halted_by: tuple[str, ...] = ()
 
     @property
+    def aboard(self) -> bool:
+        """Agents live in their targets, by whose names they are known instead of nodes."""
+        return self.agent.way == boarding.EPHEMERAL
+
+    @property
     def jobs(self) -> str:
         return f"/apis/batch/v1/namespaces/{self.agent.namespace}/jobs"
 
     def job(self, node: str) -> str:
         return f"{self.jobs}/{manifest.pod_name(node, self.run_id)}"
 
+    @property
+    def pods(self) -> str:
+        return f"/api/v1/namespaces/{self.agent.namespace}/pods"
+
+    def log(self, node: str) -> Path:
+        return self.directory / f"agent-{node}.log"
+
     def pod(self, node: str) -> Pod | None:
         """The pod of the Job, once there is one."""
-        where = f"/api/v1/namespaces/{self.agent.namespace}/pods"
         chosen = f"job-name={manifest.pod_name(node, self.run_id)}"
-        found = map(pod_of, self.api.items(where, labelSelector=chosen))
+        found = map(pod_of, self.api.items(self.pods, labelSelector=chosen))
         return next((pod for pod in found if not pod.leaving), None)
 
 
@@ -64,7 +81,7 @@ class Crew:
 def agents_on(crew: Crew, nodes: tuple[str, ...]) -> Iterator[Staff]:
     """An agent on each node, all started at once. Raises `Refused`, `NotReady`."""
     with contextlib.ExitStack() as stack, ThreadPoolExecutor(_AT_ONCE) as pool:
-        if nodes:
+        if nodes and not crew.aboard:
             make_room(crew)
         for node in nodes:
             stack.callback(_remove, crew, node)
@@ -103,19 +120,41 @@ def visitor_on(crew: Crew, node: str) -> Iterator[DistantHands]:
 
 
 @contextlib.contextmanager
+<<<<<<< HEAD
 def leased(crew: Crew, nodes: tuple[str, ...], resources: tuple[Resource, ...]) -> Iterator[Leases]:
     """A Lease on each target, those of pods owned by the Job of the first agent."""
     if resources and not nodes:
         make_room(replace(crew, halted_by=()))
     owner = _owner(crew, nodes[0]) if nodes else None
     leases = Leases(crew.api, crew.agent.namespace, crew.run_id, resources, owner)
+=======
+def leased(
+    crew: Crew, nodes: tuple[str, ...], resources: tuple[Resource, ...]
+) -> Iterator[Leases | None]:
+    """A Lease on each target, owned by the Job of the first agent; without agents there is none."""
+    if not nodes:
+        yield None
+        return
+    owner = _owner(crew, nodes[0])
+    targets = tuple(sorted({f"{type(r).__name__.lower()} of {r.target}" for r in resources}))
+    leases = Leases(crew.api, crew.agent.namespace, crew.run_id, targets, owner)
+>>>>>>> 2d3e577 (Agents can live in their targets, as ephemeral containers, where privileged pods are forbidden)
     with held(leases):
         yield leases
 
 
+<<<<<<< HEAD
 def _owner(crew: Crew, node: str) -> Json:
     job = crew.api.get(crew.job(node))["metadata"]
     return {"apiVersion": "batch/v1", "kind": "Job", "name": job["name"], "uid": job["uid"]}
+=======
+def _owner(crew: Crew, first: str) -> Json:
+    path = f"{crew.pods}/{first}" if crew.aboard else crew.job(first)
+    meta = crew.api.get(path)["metadata"]
+    kind = ("v1", "Pod") if crew.aboard else ("batch/v1", "Job")
+    named = {"name": meta["name"], "uid": meta["uid"]}
+    return {"apiVersion": kind[0], "kind": kind[1], **named}
+>>>>>>> 2d3e577 (Agents can live in their targets, as ephemeral containers, where privileged pods are forbidden)
 
 
 def make_room(crew: Crew) -> None:
@@ -148,13 +187,15 @@ def _give_sight(crew: Crew, namespace: str) -> None:
 def _start(crew: Crew, node: str) -> DistantHands:
     body = manifest.agent_job(node, crew.run_id, crew.agent, crew.lasts_s)
     try:
+        if crew.aboard:
+            return _come_aboard(crew, node)
         crew.api.create(crew.jobs, body)
         return _speak(crew, node, _awaited(crew, node))
     except ApiError as error:
         raise refusal(error, f"no agent on node {node}") from None
     except HandsError as error:
         raise NotReady(f"the agent on node {node} does not answer: {error}",
-                       where=str(crew.directory / f"agent-{node}.log")) from None  # fmt: skip
+                       where=str(crew.log(node))) from None  # fmt: skip
 
 
 def _awaited(crew: Crew, node: str) -> Pod:
@@ -199,13 +240,26 @@ def _cure(crew: Crew, why: str) -> str:
 
 
 def _speak(crew: Crew, node: str, pod: Pod) -> DistantHands:
-    log_path = crew.directory / f"agent-{node}.log"
     words = command(crew.lease_s, crew.halted_by)
-    stream = Exec(crew.api, pod.namespace, pod.name, words, log_path)
+    stream = Exec(crew.api, pod.namespace, pod.name, words, crew.log(node))
+    return _greeted(stream, DistantHands)
+
+
+def _come_aboard(crew: Crew, pod: str) -> DistantHands:
+    name = manifest.pod_name(pod, crew.run_id)
+    boarding.board(crew.api, crew.agent.namespace, pod, name, crew.agent)
+    words = command(crew.lease_s, inside=True)
+    stream = Exec(crew.api, crew.agent.namespace, pod, words, crew.log(pod), container=name)
+    run_id = crew.run_id.removesuffix(_AGAIN)
+    return _greeted(stream, lambda opened: boarding.BoardingHands(opened, run_id))
+
+
+def _greeted(stream: Exec, hands: Callable[[Exec], DistantHands]) -> DistantHands:
+    """It gets its code, and says hello."""
     try:
         stream.writer.write(code())
         stream.writer.flush()
-        return DistantHands(stream)
+        return hands(stream)
     except (OSError, HandsError) as error:
         stream.close()
         said = str(error) if stream.status in ("", "Success") else stream.status
@@ -215,18 +269,20 @@ def _speak(crew: Crew, node: str, pod: Pod) -> DistantHands:
 def _again(crew: Crew, node: str) -> DistantHands:
     """A successor, to take back and to look: in the same pod, or in a new one."""
     try:
-        pod = crew.pod(node)
+        pod = None if crew.aboard else crew.pod(node)
         if pod and pod.ready:
             return _speak(crew, node, pod)
-        return _start(replace(crew, run_id=f"{crew.run_id}-again"), node)
+        return _start(replace(crew, run_id=f"{crew.run_id}{_AGAIN}"), node)
     except (ApiError, NotReady, Refused) as error:
         raise HandsError(f"no other agent on node {node}: {error}", lost=True) from None
 
 
 def _remove(crew: Crew, node: str) -> None:
     """Its deadline ends it where this does not."""
+    if crew.aboard:
+        return  # its process ends with its agent
     try:
-        for each in (crew, replace(crew, run_id=f"{crew.run_id}-again")):
+        for each in (crew, replace(crew, run_id=f"{crew.run_id}{_AGAIN}")):
             crew.api.delete(each.job(node), propagationPolicy="Background")
     except ApiError as error:
         log.warning("the agent's Job on %s was not deleted: %s", node, error.told)

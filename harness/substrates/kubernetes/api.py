@@ -44,6 +44,8 @@ _AGAIN = (0, 429, 500, 502, 503, 504)
 _GONE, _CONFLICT = 410, 409
 UNTRUSTED = "Untrusted"
 _MERGE = "application/merge-patch+json"
+#: Lists are joined by the names of their entries.
+STRATEGIC = "application/strategic-merge-patch+json"
 
 
 class ApiError(Exception):

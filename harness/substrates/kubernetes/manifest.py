@@ -86,6 +86,22 @@ def _pod(node: str, agent: AgentPod, deadline: int) -> Json:
     }
 
 
+def boarder(name: str, agent: AgentPod) -> Json:
+    """An agent as an ephemeral container of a pod: root, but with the two capabilities alone that
+    rules of its network and probes take."""
+    capabilities = {"drop": ["ALL"], "add": ["NET_ADMIN", "NET_RAW"]}
+    return {
+        "name": name,
+        "image": agent.image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["python3", "-c", _WATCH],
+        "securityContext": {
+            "runAsUser": 0, "runAsNonRoot": False, "allowPrivilegeEscalation": False,
+            "capabilities": capabilities,
+        },
+    }  # fmt: skip
+
+
 def label_of(run_id: str) -> str:
     """The end of a run's id: what tells runs apart, in at most 63 characters."""
     return run_id[-63:].strip("-_.")

@@ -2,7 +2,8 @@
 
 Each rule says why, and where it is needed: `targets` is the system's namespace, `agents` that of
 the agents, `cluster` what no namespace holds, `button` what agents themselves ask of the system's
-namespace. Who lacks one is told at `plan`, see `account`.
+namespace; `ephemeral` is what a run asks there in addition where agents live in their targets.
+Who lacks one is told at `plan`, see `account`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Literal
 
 from harness.substrates.kubernetes.manifest import RBAC
 
-Where = Literal["targets", "agents", "cluster", "button"]
+Where = Literal["targets", "agents", "cluster", "button", "ephemeral"]
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,7 @@ RULES = (
     Rule("agents", "", ("namespaces", "serviceaccounts"), ("get",), "are they installed?"),
     Rule("agents", "batch", ("jobs",), ("create", "delete", "get"), "one agent a node", agent=True),
     Rule("agents", "batch", ("jobs",), ("list",), "agents of a dead run", spare=True),
+<<<<<<< HEAD
     Rule("agents", "", ("pods",), ("list",), "is it there?", agent=True),
     Rule("agents", "", ("pods/exec",), ("get",), "the line to it: a websocket is a get",
          agent=True),
@@ -112,6 +114,19 @@ RULES = (
     Rule("agents", _COORDINATION, ("leases",), _LEASES, "one holder of each target"),
     Rule("agents", _COORDINATION, ("leases",), ("patch",), "what was before", WITHOUT_AGENT),
     Rule("agents", _COORDINATION, ("leases",), ("list",), "what dead runs left", spare=True),
+=======
+    Rule("agents", "", ("pods",), ("list",), "is it there?"),
+    Rule("agents", "", ("pods/exec",), ("get",), "the line to it: a websocket is a get"),
+    Rule("agents", "", ("pods/exec",), ("create",), "and a create too, from Kubernetes 1.35"),
+    Rule("agents", "", ("events",), ("list",), "why it does not come up"),
+    Rule("agents", "coordination.k8s.io", ("leases",), _LEASES, "one holder of each target"),
+    Rule(
+        "ephemeral", "", ("pods/ephemeralcontainers",), ("patch",),
+        "an agent in each target, instead of one a node",
+    ),
+    Rule("ephemeral", "", ("pods/exec",), ("create", "get"), "the line to it"),
+    Rule("ephemeral", "coordination.k8s.io", ("leases",), _LEASES, "one holder of each target"),
+>>>>>>> 2d3e577 (Agents can live in their targets, as ephemeral containers, where privileged pods are forbidden)
     Rule("cluster", "", ("nodes",), ("list",), "zones, and the address of the way in", spare=True),
     Rule("cluster", "", ("nodes",), ("list",), "whose zone is meant", ("zone.down",)),
     Rule("cluster", "", ("nodes",), ("get",), "how it is", _NODE_FAULTS),
@@ -128,12 +143,16 @@ def rules(*where: Where) -> tuple[Rule, ...]:
     return tuple(rule for rule in RULES if rule.where in where)
 
 
-def needed(uses: tuple[Use, ...], workloads: tuple[str, ...]) -> tuple[Request, ...]:
-    """What a run with these faults asks for, on a system with these kinds of workloads."""
+def needed(
+    uses: tuple[Use, ...], workloads: tuple[str, ...], *, aboard: bool = False
+) -> tuple[Request, ...]:
+    """What a run with these faults asks for, on a system with these kinds of workloads; `aboard`:
+    its agents live in their targets."""
+    elsewhere = "agents" if aboard else "ephemeral"
     found: dict[Request, None] = {}
     for rule in RULES:
         whose = _needing(rule, uses, workloads)
-        if whose is None or rule.spare:
+        if whose is None or rule.spare or rule.where == elsewhere or (aboard and rule.agent):
             continue
         for resource in rule.resources:
             for verb in rule.verbs:
@@ -147,9 +166,14 @@ def _needing(
     """The faults that need it, none of them: every run; None: this one does without."""
     if rule.where == "button":
         return None
+<<<<<<< HEAD
     if rule.where == "agents" or rule.agent:
         acting = {use.fault for use in uses} - set(WITHOUT_AGENT if rule.agent else ())
         return tuple(sorted(acting & set(rule.faults or acting))) or None
+=======
+    if rule.where in ("agents", "ephemeral") or rule.agent:
+        return tuple(sorted({use.fault for use in uses} - set(WITHOUT_AGENT))) or None
+>>>>>>> 2d3e577 (Agents can live in their targets, as ephemeral containers, where privileged pods are forbidden)
     if not rule.faults:
         return () if not rule.workloads or set(rule.workloads) & set(workloads) else None
     fitting = (u for u in uses if not rule.workloads or u.workload in rule.workloads)

@@ -50,11 +50,13 @@ def code() -> bytes:
     return out.getvalue()
 
 
-def command(lease_s: float, halted_by: tuple[str, ...] = ()) -> tuple[str, ...]:
+def command(
+    lease_s: float, halted_by: tuple[str, ...] = (), *, inside: bool = False
+) -> tuple[str, ...]:
     """What is executed in the container; `code()` is the first that its stdin gets. `halted_by`:
-    the namespaces whose red button ends it."""
+    the namespaces whose red button ends it; `inside`: it is a container of its target."""
     watched = (word for namespace in halted_by for word in ("--halted-by", namespace))
-    own = ("--lease", f"{lease_s:g}", "--in-pod", *watched)
+    own = ("--lease", f"{lease_s:g}", "--inside" if inside else "--in-pod", *watched)
     return ("python3", "-c", BOOTSTRAP, str(len(code())), *own)
 
 

@@ -14,12 +14,14 @@ from harness.agent.effects import Pod as PodResource
 from harness.capabilities import Edges, HandsError, Links, Nodes, Pods, Signals, Workloads
 from harness.errors import NotReady, Refused
 from harness.experiment.model import Cluster, Intervention, System
+from harness.mechanisms.nfqueue import NfQueue
 from harness.mechanisms.pods import MARK
 from harness.record.plan import Place
 from harness.substrates.kubernetes import topology
 from harness.substrates.kubernetes.account import lacks
 from harness.substrates.kubernetes.agents import Crew, agents_on, leased, refusal
 from harness.substrates.kubernetes.api import Api, ApiError
+from harness.substrates.kubernetes.boarding import EPHEMERAL, cannot
 from harness.substrates.kubernetes.connection import Connection, connect
 from harness.substrates.kubernetes.consent import Consent, not_here
 from harness.substrates.kubernetes.hands import ClusterHands
@@ -102,7 +104,10 @@ class KubernetesSubstrate:
             return self._forbids_node(kind, replica.node) if kind.startswith("node.") else ""
 
     def cannot(self, resource: Resource, does: Effect | Act) -> str:
-        return ""
+        if not self._aboard:
+            return ""
+        labels = self.reader.namespace["metadata"].get("labels") or {}
+        return cannot(resource, does, tuple(labels.items()))
 
     def resources(
         self, capability: type, origins: tuple[Replica, ...], to: tuple[Replica, ...]
@@ -117,6 +122,8 @@ class KubernetesSubstrate:
         return self._platform_resources(capability, pods)
 
     def mechanism(self, resource: Resource) -> str:
+        if self._aboard and isinstance(resource, Link):
+            return NfQueue.name  # all others need more than an ephemeral container has
         return _MECHANISMS.get(type(resource), MECHANISM)
 
     def place(self) -> Place:
@@ -134,8 +141,11 @@ class KubernetesSubstrate:
         self.topology(system)
         assert self._found is not None, "its topology was asked for"
         _check_ready(self._pods.values())
+        agent = self._cluster.agent
+        if self._aboard:
+            agent = replace(agent, namespace=self._cluster.namespace)
         crew = Crew(
-            self.api, self._cluster.agent, needs.run_id, needs.lasts_s, lease_s, directory,
+            self.api, agent, needs.run_id, needs.lasts_s, lease_s, directory,
             halted_by=(self._cluster.namespace,),
         )  # fmt: skip
         nodes = sorted({self._node(r) for r in needs.resources} - {""})
@@ -172,9 +182,16 @@ class KubernetesSubstrate:
         assert self._found is not None, "asked for resources after its topology"
         return self._found.topology
 
+    @property
+    def _aboard(self) -> bool:
+        return self._cluster.agent.way == EPHEMERAL
+
     def _node(self, resource: Resource) -> str:
+        """Whose agent acts on it: that of its node, or its own."""
         name = resource.target.partition("->")[0].rpartition("/")[2]
-        return self._pods[name].node if name in self._pods else ""
+        if name not in self._pods:
+            return ""
+        return name if self._aboard else self._pods[name].node
 
     def _link(self, replica: Replica) -> Link:
         pod = self._pods[replica.name]
