@@ -45,20 +45,24 @@ def read_system(path: Path, problems: Problems) -> System:
 def _cluster(fields: Fields, directory: Path) -> Cluster:
     agent = fields.below("agent", system_shapes.AGENT)
     power = fields.below("power", system_shapes.POWER)
+    namespace = fields.name("namespace")
     return Cluster(
-        namespace=fields.name("namespace"), context=fields.text("context"), uid=fields.text("uid"),
-        agent=_agent(agent) if agent else AgentPod(),
+        namespace=namespace, context=fields.text("context"), uid=fields.text("uid"),
+        agent=_agent(agent, namespace) if agent else AgentPod(),
         power_off=power.text("cut") if power else "",
         power_on=power.text("restore") if power else "",
         power_at=str(directory.absolute()) if power else "",
     )  # fmt: skip
 
 
-def _agent(fields: Fields) -> AgentPod:
+def _agent(fields: Fields, targets: str) -> AgentPod:
+    """Agents that live in their targets have no namespace of their own."""
     usual = AgentPod()
+    way = fields.choice("way", WAYS) or usual.way
+    own = targets if way == "ephemeral" else usual.namespace
     return AgentPod(
-        way=fields.choice("way", WAYS) or usual.way,
-        namespace=fields.name("namespace") or usual.namespace,
+        way=way,
+        namespace=fields.name("namespace") or own,
         image=fields.text("image", usual.image),
         cpu=fields.text("cpu", usual.cpu),
         memory=fields.text("memory", usual.memory),

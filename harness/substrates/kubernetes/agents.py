@@ -14,11 +14,7 @@ from harness.agent.effects import Resource
 from harness.capabilities import Hands, HandsError
 from harness.errors import NotReady, Refused
 from harness.experiment.model import AgentPod
-<<<<<<< HEAD
-from harness.substrates.kubernetes import manifest
-=======
 from harness.substrates.kubernetes import boarding, manifest
->>>>>>> 2d3e577 (Agents can live in their targets, as ephemeral containers, where privileged pods are forbidden)
 from harness.substrates.kubernetes.api import UNTRUSTED, Api, ApiError, Json
 from harness.substrates.kubernetes.hands import DistantHands, Staff
 from harness.substrates.kubernetes.leases import Leases, held
@@ -120,41 +116,22 @@ def visitor_on(crew: Crew, node: str) -> Iterator[DistantHands]:
 
 
 @contextlib.contextmanager
-<<<<<<< HEAD
 def leased(crew: Crew, nodes: tuple[str, ...], resources: tuple[Resource, ...]) -> Iterator[Leases]:
     """A Lease on each target, those of pods owned by the Job of the first agent."""
-    if resources and not nodes:
+    if resources and not nodes and not crew.aboard:
         make_room(replace(crew, halted_by=()))
     owner = _owner(crew, nodes[0]) if nodes else None
     leases = Leases(crew.api, crew.agent.namespace, crew.run_id, resources, owner)
-=======
-def leased(
-    crew: Crew, nodes: tuple[str, ...], resources: tuple[Resource, ...]
-) -> Iterator[Leases | None]:
-    """A Lease on each target, owned by the Job of the first agent; without agents there is none."""
-    if not nodes:
-        yield None
-        return
-    owner = _owner(crew, nodes[0])
-    targets = tuple(sorted({f"{type(r).__name__.lower()} of {r.target}" for r in resources}))
-    leases = Leases(crew.api, crew.agent.namespace, crew.run_id, targets, owner)
->>>>>>> 2d3e577 (Agents can live in their targets, as ephemeral containers, where privileged pods are forbidden)
     with held(leases):
         yield leases
 
 
-<<<<<<< HEAD
-def _owner(crew: Crew, node: str) -> Json:
-    job = crew.api.get(crew.job(node))["metadata"]
-    return {"apiVersion": "batch/v1", "kind": "Job", "name": job["name"], "uid": job["uid"]}
-=======
 def _owner(crew: Crew, first: str) -> Json:
     path = f"{crew.pods}/{first}" if crew.aboard else crew.job(first)
     meta = crew.api.get(path)["metadata"]
     kind = ("v1", "Pod") if crew.aboard else ("batch/v1", "Job")
     named = {"name": meta["name"], "uid": meta["uid"]}
     return {"apiVersion": kind[0], "kind": kind[1], **named}
->>>>>>> 2d3e577 (Agents can live in their targets, as ephemeral containers, where privileged pods are forbidden)
 
 
 def make_room(crew: Crew) -> None:

@@ -104,7 +104,6 @@ RULES = (
     Rule("agents", "", ("namespaces", "serviceaccounts"), ("get",), "are they installed?"),
     Rule("agents", "batch", ("jobs",), ("create", "delete", "get"), "one agent a node", agent=True),
     Rule("agents", "batch", ("jobs",), ("list",), "agents of a dead run", spare=True),
-<<<<<<< HEAD
     Rule("agents", "", ("pods",), ("list",), "is it there?", agent=True),
     Rule("agents", "", ("pods/exec",), ("get",), "the line to it: a websocket is a get",
          agent=True),
@@ -114,19 +113,15 @@ RULES = (
     Rule("agents", _COORDINATION, ("leases",), _LEASES, "one holder of each target"),
     Rule("agents", _COORDINATION, ("leases",), ("patch",), "what was before", WITHOUT_AGENT),
     Rule("agents", _COORDINATION, ("leases",), ("list",), "what dead runs left", spare=True),
-=======
-    Rule("agents", "", ("pods",), ("list",), "is it there?"),
-    Rule("agents", "", ("pods/exec",), ("get",), "the line to it: a websocket is a get"),
-    Rule("agents", "", ("pods/exec",), ("create",), "and a create too, from Kubernetes 1.35"),
-    Rule("agents", "", ("events",), ("list",), "why it does not come up"),
-    Rule("agents", "coordination.k8s.io", ("leases",), _LEASES, "one holder of each target"),
     Rule(
         "ephemeral", "", ("pods/ephemeralcontainers",), ("patch",),
-        "an agent in each target, instead of one a node",
+        "an agent in each target, instead of one a node", agent=True,
     ),
-    Rule("ephemeral", "", ("pods/exec",), ("create", "get"), "the line to it"),
-    Rule("ephemeral", "coordination.k8s.io", ("leases",), _LEASES, "one holder of each target"),
->>>>>>> 2d3e577 (Agents can live in their targets, as ephemeral containers, where privileged pods are forbidden)
+    Rule("ephemeral", "", ("pods/exec",), ("create", "get"), "the line to it", agent=True),
+    Rule(
+        "ephemeral", _COORDINATION, ("leases",), (*_LEASES, "list", "patch"),
+        "one holder of each target, and what was before",
+    ),
     Rule("cluster", "", ("nodes",), ("list",), "zones, and the address of the way in", spare=True),
     Rule("cluster", "", ("nodes",), ("list",), "whose zone is meant", ("zone.down",)),
     Rule("cluster", "", ("nodes",), ("get",), "how it is", _NODE_FAULTS),
@@ -152,7 +147,8 @@ def needed(
     found: dict[Request, None] = {}
     for rule in RULES:
         whose = _needing(rule, uses, workloads)
-        if whose is None or rule.spare or rule.where == elsewhere or (aboard and rule.agent):
+        fits = rule.where != elsewhere and (not aboard or rule.where != "targets" or not rule.agent)
+        if whose is None or rule.spare or not fits:
             continue
         for resource in rule.resources:
             for verb in rule.verbs:
@@ -166,14 +162,9 @@ def _needing(
     """The faults that need it, none of them: every run; None: this one does without."""
     if rule.where == "button":
         return None
-<<<<<<< HEAD
-    if rule.where == "agents" or rule.agent:
+    if rule.where in ("agents", "ephemeral") or rule.agent:
         acting = {use.fault for use in uses} - set(WITHOUT_AGENT if rule.agent else ())
         return tuple(sorted(acting & set(rule.faults or acting))) or None
-=======
-    if rule.where in ("agents", "ephemeral") or rule.agent:
-        return tuple(sorted({use.fault for use in uses} - set(WITHOUT_AGENT))) or None
->>>>>>> 2d3e577 (Agents can live in their targets, as ephemeral containers, where privileged pods are forbidden)
     if not rule.faults:
         return () if not rule.workloads or set(rule.workloads) & set(workloads) else None
     fitting = (u for u in uses if not rule.workloads or u.workload in rule.workloads)

@@ -141,11 +141,8 @@ class KubernetesSubstrate:
         self.topology(system)
         assert self._found is not None, "its topology was asked for"
         _check_ready(self._pods.values())
-        agent = self._cluster.agent
-        if self._aboard:
-            agent = replace(agent, namespace=self._cluster.namespace)
         crew = Crew(
-            self.api, agent, needs.run_id, needs.lasts_s, lease_s, directory,
+            self.api, self._cluster.agent, needs.run_id, needs.lasts_s, lease_s, directory,
             halted_by=(self._cluster.namespace,),
         )  # fmt: skip
         nodes = sorted({self._node(r) for r in needs.resources} - {""})

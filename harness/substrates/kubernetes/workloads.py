@@ -7,12 +7,8 @@ from typing import Any
 
 from harness.agent.effects import Image, PodState, Replicas, Workload
 from harness.capabilities import HandsError
-<<<<<<< HEAD
-from harness.substrates.kubernetes.api import Api, Json
-from harness.substrates.kubernetes.leases import Leases, Was, chosen
-=======
 from harness.substrates.kubernetes.api import STRATEGIC, Api, Json
->>>>>>> 2d3e577 (Agents can live in their targets, as ephemeral containers, where privileged pods are forbidden)
+from harness.substrates.kubernetes.leases import Leases, Was, chosen
 from harness.substrates.kubernetes.objects import selector_text
 from harness.substrates.kubernetes.pods import Pods, owners_of
 
@@ -47,13 +43,9 @@ class Workloads:
             self._leases.note(Was(workload, chosen(before, held), chosen(wanted, held)))
         if changes:
             self._ours.update({(workload, key): value for key, value in changes.items()})
-<<<<<<< HEAD
             self._change(workload, changes)
         if not held and self._leases:
             self._leases.forget(workload)
-=======
-            self._api.patch(_path(workload), _patch(changes), STRATEGIC)
->>>>>>> 2d3e577 (Agents can live in their targets, as ephemeral containers, where privileged pods are forbidden)
 
     def is_over(self, workload: Workload, effect: Any) -> bool:
         """It is not, or not any more, as this effect wants it."""
@@ -75,7 +67,7 @@ class Workloads:
         ))  # fmt: skip
 
     def _change(self, workload: Workload, changes: dict[str, str]) -> None:
-        self._api.patch(_path(workload), _patch(changes), _STRATEGIC)
+        self._api.patch(_path(workload), _patch(changes), STRATEGIC)
 
     def look(self, workload: Workload, container: str) -> tuple[tuple[PodState, ...], int]:
         """Its pods, by ownership and not by labels alone, and how many are asked for."""
