@@ -122,6 +122,20 @@ def test_what_breaks_a_promise_is_said(breaks, says):
     assert error.value.args[0] == says
 
 
+def test_a_receipt_ends_with_the_last_effect():
+    run = Broken()
+    run.made()
+    run.lives.start(run.second)
+    run.lives.made(run.second, run.said[-1])
+    for life in (run.first, run.second):
+        assert run.holding.receipt == "f#1"
+        run.lives.revert(life)
+        run.lives.made(life, run.said[-1])
+        run.lives.checked(life, go.Finding(fine=True))
+    assert run.holding.receipt == ""
+    run.lives.holdings.assert_over()
+
+
 def test_what_was_left_behind_keeps_its_receipt():
     run = Broken()
     run.made()
