@@ -33,8 +33,10 @@ ANYBODY = {
     ("create", "authorization.k8s.io", "selfsubjectrulesreviews"),
     ("create", "authorization.k8s.io", "selfsubjectaccessreviews"),
 }
-#: Needed where something goes wrong, or by a server of another version; a short run renews nothing.
+#: Needed to recover, where something goes wrong, or by a server of another version; and a short run
+#: renews nothing.
 SELDOM = {
+    ("get", "", "pods"), ("list", "batch", "jobs"),
     ("get", "coordination.k8s.io", "leases"), ("update", "coordination.k8s.io", "leases"),
     ("create", "", "pods/exec"), ("list", "", "events"),
 }  # fmt: skip
@@ -131,15 +133,17 @@ def timeline(faults):
     for fault in faults:
         family = fault.partition(".")[0]
         begin = at[family] = at.get(family, 0) + 1
-        lines.append(line(fault, begin + 12 * (len(faults) > 1 and fault in ONCE)))
+        alone = len(faults) == 1
+        late = 0 if alone or fault not in ONCE else 12
+        lines.append(line(fault, begin + late, NODES.get(fault, "n1") if alone else "n1"))
     return lines
 
 
-def line(fault, at):
+def line(fault, at, node):
     fields = {name: example(info) for name, info in registry.find(fault).model_fields.items()
               if info.is_required()}  # fmt: skip
     family = fault.partition(".")[0]
-    where = {"node": f"node/{NODES.get(fault, 'n1')}", "zone": "zone/a", "process": "caller"}
+    where = {"node": f"node/{node}", "zone": "zone/a", "process": "caller"}
     held = {} if fault in ONCE else {"for": "1s"}
     given = {"replicas": 2} if fault == "scale.to" else {}
     place = {"from": "caller", "to": "app"} if family == "dependency" else {
