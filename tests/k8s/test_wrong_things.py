@@ -253,5 +253,5 @@ def test_a_node_without_the_mechanism(place, targets, nodes):
     flat = " ".join(said.split())
     assert f"pod/{SPACE}/{name}" in flat
     assert "nothing here can change a link" in flat
-    for why in ("KernelNetem: the kernel's queues do not work", "TapNetem: ", "NFQUEUE cannot"):
+    for why in ("; netem: the kernel's queues", "; tapnetem: Inapp", "; nfqueue: NFQUEUE cannot"):
         assert why in flat, flat
