@@ -17,7 +17,7 @@ HARNESS, AGENTS = "harness", "harness-agents"
 
 @pytest.fixture(scope="module")
 def installed(shop):
-    """The usual installation. The janitor has no volume here: it waits."""
+    """The usual installation. The janitor has no image here: it waits."""
     shop.kubectl("apply", "-k", str(OVERLAYS / "namespaced"))
     shop.kubectl("-n", HARNESS, "patch", "cronjob", "janitor", "-p", '{"spec": {"suspend": true}}')
     return shop
