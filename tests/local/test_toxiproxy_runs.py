@@ -1,5 +1,4 @@
-"""Whole runs with every dependency fault in the shop of the demo: the same experiment with the real
-Toxiproxy on this machine, and with the embedded proxy in a world of its own."""
+"""A whole run with every dependency fault in the shop of the demo, behind a real Toxiproxy."""
 
 from __future__ import annotations
 
@@ -10,7 +9,6 @@ import pytest
 from checkout_here import SHOP, shop_here
 from commands import harness, run
 from real_toxiproxy import toxiproxy
-from worlds import WHY_NOT
 
 from harness.faults import registry
 from harness.substrates.attached.toxiproxy_api import Server
@@ -77,12 +75,3 @@ def test_every_fault_by_a_real_toxiproxy(experiment: Path, tmp_path: Path) -> No
         assert [vars(proxy) for proxy in Server(url).proxies()] == before
         assert all(Server(url).toxics(name) == () for name in ("database", "cache"))
         assert "nothing" in harness("recover", "--all", **state).stdout
-
-
-@pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT or "works")
-@pytest.mark.timeout(400)
-def test_every_fault_by_the_embedded_proxy(experiment: Path, tmp_path: Path) -> None:
-    options = ("--system", str(SHOP / "system.yaml"), "--retry-invalid", "2")
-    (tmp_path / "system.yaml").write_text((SHOP / "system.yaml").read_text())
-    _, report = run(experiment, tmp_path / "reports", *options)
-    taken_part(report, "proxy")
