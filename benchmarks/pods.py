@@ -38,7 +38,7 @@ from harness.substrates.substrate import Needs
 
 NAMESPACE = "harness-benchmark"
 DELAYS = ("10ms", "50ms", "200ms")
-WARM, COLD, NODES, PODS = 100, 10, 3, 30
+WARM, COLD, NODES, PODS = 100, 5, 3, 30
 LOOK_S, LEASE_S, READY_S = 0.02, 30.0, 240.0
 _generations = itertools.count(1)
 SYSTEM = f"""\

@@ -89,6 +89,22 @@ def tried_apart(attempt: Callable[[], object], says: str) -> str:
     return ""
 
 
+class Once:
+    """What `look` returned the first time. Threads that ask meanwhile wait for it: thirty tries at
+    once of what the kernel does one by one would take seconds."""
+
+    def __init__(self, look: Callable[[], str]) -> None:
+        self._look = look
+        self._lock = threading.Lock()
+        self._found: Optional[str] = None
+
+    def __call__(self) -> str:
+        with self._lock:
+            if self._found is None:
+                self._found = self._look()
+            return self._found
+
+
 def enter(namespace: Union[str, int], kind: int) -> None:
     """Move the calling thread into a namespace, given by path or descriptor. To stay in the own
     network takes no privilege."""

@@ -18,7 +18,7 @@ from typing import Dict, Iterable, Optional, Sequence, Tuple
 from harness.agent.effects import Effect, Exercised, InForce, Link, LinkProfile, LinkSeen, Snapshot
 from harness.agent.protocol import Failed, TargetGone
 from harness.mechanisms.hosts import Host, host_at
-from harness.mechanisms.namespaces import identity, inside, tried_apart
+from harness.mechanisms.namespaces import Once, identity, inside, tried_apart
 from harness.mechanisms.netem_plan import MOST, profile_of, refusal
 from harness.mechanisms.netem_side import OURS, Side
 from harness.mechanisms.pipeline import Jitter
@@ -39,13 +39,11 @@ class KernelNetem:
         self._holdings: Dict[Link, _Holding] = {}
         self._guard = threading.Lock()
         self._prober = Prober()
-        self._refusal: Optional[str] = None
+        self._refusal = Once(_refusal)
 
     def works(self, link: Optional[Link] = None, effects: Tuple[Effect, ...] = ()) -> str:
-        if self._refusal is None:
-            self._refusal = _refusal()
         asked = [effect for effect in effects if isinstance(effect, LinkProfile)]
-        found = self._refusal or refusal(asked)
+        found = self._refusal() or refusal(asked)
         return found or ("" if link is None or self._held(link) else _not_free(link))
 
     def snapshot(self, link: Link) -> Snapshot:

@@ -19,7 +19,7 @@ from harness.agent.protocol import Failed, TargetGone
 from harness.mechanisms import pods
 from harness.mechanisms.by_relay import ByRelay, Holding
 from harness.mechanisms.hosts import Host, host_at
-from harness.mechanisms.namespaces import identity, inside, tried_apart
+from harness.mechanisms.namespaces import Once, identity, inside, tried_apart
 from harness.mechanisms.netfilter_queue import Queue
 from harness.mechanisms.nft import tables
 from harness.mechanisms.nft_catch import Catch
@@ -36,13 +36,11 @@ class NfQueue(ByRelay):
 
     def __init__(self) -> None:
         super().__init__()
-        self._refusal: Optional[str] = None
+        self._refusal = Once(_refusal)
 
     def works(self, link: Optional[Link] = None, effects: Tuple[Effect, ...] = ()) -> str:
-        if self._refusal is None:
-            self._refusal = _refusal()
         asked = [effect for effect in effects if isinstance(effect, LinkProfile)]
-        if found := self._refusal or refusal(asked):
+        if found := self._refusal() or refusal(asked):
             return found
         if link is None:
             return ""

@@ -18,7 +18,7 @@ from harness.agent.protocol import TargetGone
 from harness.mechanisms.bpf import INGRESS, Attached, passing
 from harness.mechanisms.by_relay import ByRelay, Holding
 from harness.mechanisms.hosts import Host, host_at
-from harness.mechanisms.namespaces import identity, inside, tried_apart
+from harness.mechanisms.namespaces import Once, identity, inside, tried_apart
 from harness.mechanisms.netlink import Netlink
 from harness.mechanisms.relay_process import RelayProcess
 from harness.mechanisms.strays import sweep
@@ -33,14 +33,13 @@ class TapNetem(ByRelay):
 
     def __init__(self) -> None:
         super().__init__()
-        self._refusal: Optional[str] = None
+        self._refusal = Once(_refusal)
 
     def works(self, link: Optional[Link] = None, effects: Tuple[Effect, ...] = ()) -> str:
-        if self._refusal is None:
-            self._refusal = _refusal()
-        if link is not None and not self._refusal:
-            nursery()  # it is warm by the time that something is made
-        return self._refusal or ("" if link is None else _not_a_card(link))
+        if (found := self._refusal()) or link is None:
+            return found
+        nursery()  # it is warm by the time that something is made
+        return _not_a_card(link)
 
     def _look(self, link: Link) -> Snapshot:
         """Which taps of ours are beside the card."""
