@@ -13,6 +13,7 @@ import gc
 import importlib
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -25,7 +26,7 @@ from typing import Any, Dict, Optional, Sequence, Set
 import harness
 from harness.agent.protocol import Failed
 
-_MODULES = tuple(f"harness.mechanisms.{rung}_relay" for rung in ("tap", "wire", "queue"))
+_MODULES = tuple(f"harness.mechanisms.{rung}_relay" for rung in ("wire", "tap", "queue"))
 _START_S = 10.0
 _LARGEST = 1 << 14
 #: Room for the command lines of relays.
@@ -97,7 +98,8 @@ def nursery() -> Nursery:
 def main(fd: str) -> None:
     line = socket.socket(fileno=int(fd))
     for module in _MODULES:
-        importlib.import_module(module)
+        if not select.select([line], [], [], 0)[0]:  # whoever asks already waits for one alone
+            importlib.import_module(module)
     gc.freeze()  # what is shared with children stays shared
     children: Set[int] = set()
     while True:
@@ -109,13 +111,15 @@ def main(fd: str) -> None:
             _end(asked["end"], children)
             line.send(b"{}")
             continue
+        importlib.import_module(asked["module"])
         pid = os.fork()
         if not pid:
             line.close()
             _be(asked["module"], asked["arguments"], descriptors[0])
         os.close(descriptors[0])
         children.add(pid)
-        line.send(json.dumps({"pid": pid}).encode())
+        with suppress(OSError):  # the owner has died meanwhile, and the next line is the last
+            line.send(json.dumps({"pid": pid}).encode())
 
 
 def _end(pid: int, children: Set[int]) -> None:
@@ -133,6 +137,8 @@ def _be(module: str, arguments: Sequence[str], control: int) -> None:
         with suppress(OSError, ValueError):
             _rename([sys.executable, "-m", module, *filled])
         importlib.import_module(module).main(*filled)
+        status = 0
+    except BrokenPipeError:  # whoever wanted it has died
         status = 0
     except BaseException:
         sys.excepthook(*sys.exc_info())
