@@ -24,8 +24,8 @@ from harness.selftest import plain
 from harness.selftest.results import Cell, Shot
 from harness.selftest.scratch import scratch
 from harness.selftest.shot import rehearse, shoot
+from harness.substrates.registry import world_substrate
 
-SUBSTRATES = ("local", "attached", "plain")
 _TRIES = 3
 
 Take = Callable[[Cell, Path, float], Shot]
@@ -85,6 +85,11 @@ def _taken(take: Take, cell: Cell, home: Path, lease_s: float) -> Shot:
     return shot
 
 
+def places() -> tuple[str, ...]:
+    """Where faults are tried here: `loopback` stands in where there are no namespaces."""
+    return world_substrate().name, "attached", "plain"
+
+
 def offered(
     kinds: Iterable[str], home: Path, substrates: Iterable[str]
 ) -> Iterator[tuple[Cell, str]]:
@@ -99,7 +104,7 @@ def _why_not(cell: Cell, home: Path) -> str:
     assert fault, "chosen from the registry"
     if cell.substrate == "plain" and (why := plain.why_not()):
         return why
-    if cell.substrate not in SUBSTRATES and not fault.on_edges:
+    if cell.substrate not in places() and not fault.on_edges:
         return "a Toxiproxy disturbs calls alone"
     with scratch(home, cell.substrate, fault) as place:
         try:

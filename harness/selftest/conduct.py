@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.selftest.campaign import SUBSTRATES, Campaign, campaign, offered
+from harness.selftest.campaign import Campaign, campaign, offered, places
 from harness.selftest.cells import cells_of, full, quick
 from harness.selftest.progress import Counting
 from harness.selftest.report import Report
@@ -40,7 +40,7 @@ class Asked:
 def conduct(asked: Asked, counting: Counting) -> Report:
     begin = time.monotonic()
     before = asked.before or Report(asked.seed, LEASE_S, 0.0, 0, (), (), ())
-    where = (*SUBSTRATES, asked.toxiproxy) if asked.toxiproxy else SUBSTRATES
+    where = (*places(), asked.toxiproxy) if asked.toxiproxy else places()
     answers = list(offered(asked.kinds, asked.home, where))
     there = [cell for cell, why in answers if not why]
     with campaign(asked.home, LEASE_S, asked.at_once) as taking:

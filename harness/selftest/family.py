@@ -16,7 +16,9 @@ from harness.mechanisms.processes import Child, as_now, everybody, send
 
 _KINDS = ("net", "mnt", "pid", "ipc", "user")
 _MECHANISM = b"harness.mechanisms."
+_STANDING = b"harness.mechanisms.proxy_listening"
 _AGENTS = (b"harness.agent.main", b"harness.substrates.attached.agent")
+_WORLDS = (b".local.supervisor", b".loopback.supervisor")
 _STOPPED = "T"
 
 
@@ -65,7 +67,9 @@ class Family:
         return found + [f"{p.command} {p.pid} (a mechanism)" for p in self.mechanisms()]
 
     def mechanisms(self) -> list[Process]:
-        return [p for p in self.alive if _MECHANISM in _command(p)]
+        """Those that there are for an effect; a proxy of loopback stands in any case."""
+        commands = ((p, _command(p)) for p in self.alive)
+        return [p for p, said in commands if _MECHANISM in said and _STANDING not in said]
 
     def targets(self) -> list[Process]:
         """Processes of the system; those of a world are started again."""
@@ -80,7 +84,8 @@ class Family:
 
     def supervisors(self) -> tuple[list[Process], list[Process]]:
         """Those that keep worlds, and the first processes in them."""
-        return self._split([p for p in self.alive if b".local.supervisor" in _command(p)])
+        found = [p for p in self.alive if any(name in _command(p) for name in _WORLDS)]
+        return self._split(found)
 
     def namespaces_left(self) -> set[str]:
         alive = [child.process.pid for child in everybody()]
@@ -115,8 +120,9 @@ class Family:
         """Parents, and those of them that are their children."""
         pids = {process.pid for process in found}
         parent = {c.process.pid: c.parent for c in everybody() if c.process.pid in pids}
-        children = [p for p in found if parent.get(p.pid) in pids]
-        return [p for p in found if p not in children], children
+        first = [p for p in found if parent.get(p.pid) not in pids]
+        heads = {p.pid for p in first}
+        return first, [p for p in found if parent.get(p.pid) in heads]
 
 
 def signalled(processes: Iterable[Process], number: signal.Signals) -> int:

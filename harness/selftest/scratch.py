@@ -1,9 +1,10 @@
 """The system that is shot at, and an experiment with one small fault: files in a directory of ours.
 
-On `local` an asker calls two servers, all of them in a world. On `attached` there is one server, a
-process as any other on this machine, and on `plain` an asker and a server in network namespaces of
-root: what a fault leaves there would stay. Where a fault is one of calls, an asker calls the
-attached server through a proxy of ours; on a substrate that is a URL, through the Toxiproxy there.
+On `local` and `loopback` an asker calls two servers, all of them in a world. On `attached` there is
+one server, a process as any other on this machine, and on `plain` an asker and a server in network
+namespaces of root: what a fault leaves there would stay. Where a fault is one of calls, an asker
+calls the attached server through a proxy of ours; on a substrate that is a URL, through the
+Toxiproxy there.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from harness.selftest import outside
 from harness.selftest.plain import ASKER, SERVER, Host, PlainNamespaces, Standing, cabled
 from harness.selftest.proxied import Proxied, proxied
 from harness.selftest.started import TINY, started
-from harness.substrates.registry import substrate_for
+from harness.substrates.registry import WORLDS, substrate_for
 from harness.substrates.substrate import Substrate
 
 FAULT = "f"
@@ -128,7 +129,7 @@ def scratch(path: Path, substrate: str, fault: type[Fault]) -> Iterator[Scratch]
     (path / "tmp").mkdir(parents=True)
     (path / "experiment.yaml").write_text(_experiment(substrate, fault))
     mark = f"5{secrets.token_hex(3)}"
-    if substrate == "local":
+    if substrate in WORLDS:
         text = _WORLD.format(tiny=shlex.join(TINY), mark=mark)
         (path / "system.yaml").write_text(text)
         yield Scratch(path, mark)

@@ -5,10 +5,12 @@ real. Runs are an ordinary user's: of a root whose interpreter is closed to othe
 """
 
 import os
+import pwd
 import shutil
 import stat
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from pathlib import Path
 
@@ -199,6 +201,34 @@ def test_a_harness_that_stands_still_loses_its_lease(place):
         assert shot.ends() == 6, shot.said
         shot.nothing_left()
     assert any("lease lost" in told for told in place.report["reasons"])
+
+
+def an_open_python():
+    """An interpreter that anybody may run: ours, or the same of this machine."""
+    found = (sys.executable, f"/usr/bin/python3.{sys.version_info.minor}")
+    return next((p for p in found if Path(p).exists() and is_open(Path(p).resolve())), "")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="not root")
+@pytest.mark.skipif(not an_open_python(), reason="no interpreter that others may run")
+def test_of_a_root_services_are_nobody_and_we_are_not(place):
+    """Real servers refuse to be root. They are found and stopped as ever."""
+    python, nobody = an_open_python(), pwd.getpwnam("nobody").pw_uid
+    place.change("system.yaml", sys.executable, python)
+    for one in (place.path, *place.path.rglob("*")):
+        os.chown(one, 0, 0)
+    packages = os.pathsep.join([str(ROOT), sysconfig.get_path("purelib")])
+    by_it = ("sh", "-c", 'shift; exec "$0" "$@"', python)
+    experiment = str(Place.experiment(place, FAULTS["pause"]))
+    with Place.running(place, "run", experiment, before=by_it, PYTHONPATH=packages) as shot:
+        shot.until("injected f")
+        servers = shot.who("server.py")
+        assert {process.uids().real for process in servers if process.ppid()} == {nobody}
+        assert any(map(stopped, servers))
+        ours = (*shot.who("loopback.supervisor"), *shot.who("harness.agent"))
+        assert {process.uids().real for process in ours if process.pid != shot.process.pid} == {0}
+        shot.process.kill()
+        shot.nothing_left()
 
 
 def test_what_cannot_be_offered_is_refused_by_name_and_reason(place):

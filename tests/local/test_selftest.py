@@ -14,11 +14,12 @@ from worlds import WHY_NOT
 
 from harness.faults import registry
 from harness.selftest import outside, plain
-from harness.selftest.campaign import SUBSTRATES
+from harness.selftest.campaign import places
 from harness.selftest.conduct import LEASE_S
 from harness.selftest.results import Cell
-from harness.selftest.shot import shoot
+from harness.selftest.shot import rehearse, shoot
 from harness.selftest.victims import VICTIMS
+from harness.substrates.registry import SWITCH
 
 #: The agent's half and the reaper's half forget to let a stopped process go on.
 FORGETFUL = """
@@ -64,7 +65,7 @@ def test_nothing_is_left_behind(tmp_path):
     cells = [shot["cell"] for shot in report["shots"]]
     nowhere = Counter(fault for fault, _, _ in report["not_offered"])
     assert {c["fault"] for c in cells} == {
-        f for f in registry.names() if nowhere[f] <= len(SUBSTRATES)
+        f for f in registry.names() if nowhere[f] <= len(places())
     }
     dependencies = {f for f in registry.names() if f.startswith("dependency.")}
     for where in ("local", "attached", url):
@@ -86,6 +87,19 @@ def test_what_is_left_is_found(tmp_path, monkeypatch, step):
     shot = shoot(cell, tmp_path / "run", LEASE_S)
     assert shot.hit
     assert any("is stopped" in line for line in shot.left)
+
+
+def test_nothing_is_left_on_loopback(tmp_path, monkeypatch):
+    """Where there are no namespaces: a whole run, then one of each kind of death."""
+    monkeypatch.setenv(SWITCH, "loopback")
+    assert places() == ("loopback", "attached", "plain")
+    whole = rehearse(Cell("loopback", "process.pause", "", ""), tmp_path / "whole", LEASE_S)
+    deaths = [
+        shoot(Cell("loopback", fault, "made", victim), tmp_path / victim, 2 * LEASE_S)
+        for fault, victim in (("process.pause", "supervisor"), ("dependency.down", "all"))
+    ]
+    assert [shot.left + shot.wrong for shot in (whole, *deaths)] == [()] * 3
+    assert all(shot.hit for shot in (whole, *deaths))
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="not root")

@@ -40,14 +40,14 @@ def start_kept(what: Start, settle: Callable[[], None]) -> int:
 
 def end_descendants(within_s: float = _SWEEP_S) -> None:
     """Kill all that descends from us, and free the shared memory that it leaves."""
-    until, killed = time.monotonic() + within_s, set()
+    until, dead = time.monotonic() + within_s, set()
     while (left := descendants()) and time.monotonic() < until:
         for process in left:
             send(process, signal.SIGKILL)
-            killed.add(process.pid)
-        list(ended_children())
+            dead.add(process.pid)
+        dead |= {pid for pid, _ in ended_children()}
         time.sleep(_TICK_S / 4)
-    free(killed)
+    free(dead)
 
 
 def descendants() -> list[Process]:
@@ -90,7 +90,7 @@ def _settle(settle: Callable[[], None]) -> None:
 
 def _until_over(main: int) -> int:
     """How the main process ended."""
-    kill_at = math.inf
+    kill_at, ended = math.inf, set()
     while True:
         heard = signal.sigtimedwait(_HEARD, 3600.0 if kill_at == math.inf else _TICK_S)
         if heard and heard.si_signo == signal.SIGTERM and kill_at == math.inf:
@@ -98,7 +98,9 @@ def _until_over(main: int) -> int:
             for process in descendants():
                 send(process, signal.SIGTERM)
         for pid, status in ended_children():
+            ended.add(pid)
             if pid == main:
+                free(ended)
                 return status
         if time.monotonic() >= kill_at:
             end_descendants()
