@@ -37,7 +37,7 @@ _SAYS = {
 }
 
 #: What a step's data adds for a person, in this order.
-_DETAILS = ("doing", "by", "phase", "reason", "what")
+_DETAILS = ("doing", "by", "phase", "reason", "what", "foreign")
 
 
 def events_of(steps: Iterable[Step], epoch: Epoch) -> tuple[Event, ...]:

@@ -33,6 +33,7 @@ from harness.agent.effects import (
 from harness.agent.stepping import step
 from harness.capabilities import Hands, HandsError
 from harness.faults.fault import Fault, Held, Look
+from harness.mechanisms.ownership import changes
 from harness.record.plan import PlannedEffect
 from harness.record.witness import Witnessed
 from harness.run import lifecycle as go
@@ -169,13 +170,16 @@ class Performer:
 
     def _check_gone(self, effect: PlannedEffect, snapshot: Snapshot | None) -> go.Finding:
         found: list[str] = []
+        foreign = ""
         if not effect.prepare:
             after = self._measure(effect, GONE_S)
             found.append(self._fault(effect).gone(self._held(effect, []), after))
         if snapshot is not None:
-            found.append(_differs(snapshot, self._hands.snapshot(effect.resource)))
+            ours, foreign = changes(snapshot, self._hands.snapshot(effect.resource))
+            found.append(ours)
         reason = "; ".join(filter(None, found))
-        return go.Finding(not reason, reason, {"reason": reason} if reason else {})
+        data = {"reason": reason, "foreign": foreign and f"changed by somebody else: {foreign}"}
+        return go.Finding(not reason, reason, {key: text for key, text in data.items() if text})
 
     # ------------------------------------------------------------ helpers
 
@@ -206,12 +210,3 @@ class Performer:
 def _act_of(effect: PlannedEffect) -> Act:
     assert effect.event, "a condition has no act"
     return effect.does  # type: ignore[return-value]
-
-
-def _differs(before: Snapshot, now: Snapshot) -> str:
-    """What is not as it was, in words; keys that appeared or went count."""
-    keys = sorted(set(before.settings) | set(now.settings))
-    changed = [key for key in keys if before.settings.get(key) != now.settings.get(key)]
-    return ", ".join(
-        f"{k} was {before.settings.get(k)!r}, is {now.settings.get(k)!r}" for k in changed
-    )

@@ -1,8 +1,12 @@
 """The promises on what runs already: it goes on, whoever is killed; one holder at a time."""
 
+import os
 import signal
+import subprocess
+import sys
 import time
 
+import psutil
 import pytest
 from attached_place import PAUSE, Here
 from fire import LEASE_AND_1_S, STOP, stopped, wait
@@ -37,6 +41,45 @@ def test_a_run_on_it(here, how):
         assert shot.ends() == 0, shot.said
     assert not stopped(here.target)
     shot.nothing_left()
+
+
+WITH_A_CHILD = """
+import os, runpy, sys, time
+if os.fork() == 0:
+    time.sleep(600)
+sys.argv = [sys.argv[1]]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.fixture
+def parent(here):
+    """A server with a child that somebody has stopped long ago."""
+    argv = [sys.executable, "-P", "-c", WITH_A_CHILD, str(here.path / "here.py")]
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, start_new_session=True)
+    here.port = int(process.stdout.readline())
+    parent = psutil.Process(process.pid)
+    (child,) = parent.children()
+    child.suspend()
+    yield parent
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+
+
+@pytest.mark.parametrize("dies", [False, True], ids=["stays stopped", "dies meanwhile"])
+def test_what_somebody_else_did_is_told_and_not_ours(here, parent, dies):
+    (child,) = parent.children()
+    here.attach(f"attach: {{pid: {parent.pid}}}")
+    with here.running("run", here.run(PAUSE.replace("60s", "2s"))) as shot:
+        shot.until("injected f")
+        if dies:
+            child.kill()
+        assert shot.ends() == 0, shot.said
+    (gone,) = (step for step in here.steps if step.step == "gone")
+    assert (f"stopped was '{child.pid}:" in gone.data.get("foreign", "")) is dies
+    assert dies or stopped(child)
+    assert not stopped(parent)
 
 
 def test_killing_it(here):
