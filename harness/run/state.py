@@ -117,6 +117,9 @@ def halted() -> str:
 
 # ---------------------------------------------------------------- leases
 
+#: From the lock to the holder's name in it.
+_WRITES_S = 1.0
+
 
 def key(resource: Resource, world: str) -> str:
     """What a lease on this resource is called, the same from every run of this machine."""
@@ -156,9 +159,19 @@ def _lock(key: str, run_id: str, name: str, lasts_s: float) -> int:
 
 
 def _holder(path: Path) -> str:
-    try:
+    """By name, run and time left. Whoever holds it may not have written that yet."""
+    until = time.monotonic() + _WRITES_S
+    while (told := _told(path)) is None and time.monotonic() < until:
+        time.sleep(_WRITES_S / 50)
+    return told or "another run"
+
+
+def _told(path: Path) -> str | None:
+    """None when that is nobody who lives: half a line, or a holder of before."""
+    with suppress(OSError, ValueError, KeyError):
         data = json.loads(path.read_text())
         left = max(0.0, data["until"] - time.monotonic())
-        return f"run {data['run']} ({data['name']}, pid {data['pid']}), {left:.0f} s left at most"
-    except (OSError, ValueError, KeyError):
-        return "another run"
+        if start_of(data["pid"]) == data["start"]:
+            who = f"{data['name']}, pid {data['pid']}"
+            return f"run {data['run']} ({who}), {left:.0f} s left at most"
+    return None

@@ -4,12 +4,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import psutil
 import pytest
 from attached_place import PAUSE, Here
 from fire import LEASE_AND_1_S, STOP, stopped, wait
+
+from harness.errors import Refused
+from harness.run import state
 
 KILL = "{id: f, at: 1s, fault: process.kill, target: api}"
 
@@ -164,6 +168,19 @@ def test_one_holder(here):
         shot.process.send_signal(signal.SIGTERM)
         assert shot.ends() == 4
     assert not stopped(here.target)
+
+
+@pytest.mark.parametrize("there", ["", '{"run": "old", "name": "old", "pid": 1, "start": 7,'])
+def test_a_holder_is_named_who_had_no_time_to_write_it(tmp_path, monkeypatch, there):
+    """Nor is the one of before named in its place."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    with state.leased(("process 7",), "run-a", "slow", 60.0):
+        (lease,) = (state.home() / "leases").iterdir()
+        whole = lease.read_text()
+        lease.write_text(there + '"until": 0}' if there else "")
+        threading.Timer(0.2, lambda: lease.write_text(whole)).start()
+        with pytest.raises(Refused, match=r"held by run run-a \(slow, pid \d+\), \d+ s left"):
+            _ = state.leased(("process 7",), "run-b", "late", 60.0).__enter__()
 
 
 def test_a_harness_that_stands_still(here):
