@@ -1,10 +1,12 @@
 """Who is told which port on loopback, decided from the System file and the ports that there are."""
 
+import sys
 from pathlib import Path
 
 from harness.experiment.model import Metadata, Service, System
 from harness.substrates.loopback import layout
 from harness.substrates.loopback.spec import Caller, Door, LoopbackSpec, Passage, spec_from_json
+from harness.substrates.loopback.substrate import LoopbackSubstrate
 
 SHOP = System(
     Metadata("shop"),
@@ -69,3 +71,10 @@ def test_the_spec_survives_its_way_to_the_supervisor():
     callers = (Caller("web", (Passage("edges/web.api", (Door(7, (1, 2)),)),)),)
     spec = LoopbackSpec("w", "/place", commands, {"web": 1}, callers, 5)
     assert spec_from_json(spec.to_json()) == spec
+
+
+def test_a_machine_without_linux_is_told_what_to_do(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    why = LoopbackSubstrate("").refuse(SHOP)
+    assert "this is darwin: use a Linux virtual machine" in why
+    assert "cluster" in why

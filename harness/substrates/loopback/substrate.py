@@ -54,7 +54,10 @@ class LoopbackSubstrate:
 
     def refuse(self, system: System) -> str:
         if sys.platform != "linux":
-            return f"a system on loopback needs Linux, and this is {sys.platform}"
+            return (
+                f"a system that we start needs Linux, and this is {sys.platform}: use a Linux "
+                "virtual machine or container, or test it on a cluster (--system)"
+            )
         if not all(service.run for service in system.services):
             return "all services of a system are started: each needs `run`"
         return ""
