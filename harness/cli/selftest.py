@@ -41,7 +41,7 @@ def _checked(
     "--quick/--full",
     default=True,
     help="A sample with every fault, step and victim, about 3 minutes; or every fault at every "
-    "step with every victim, up to an hour.  [default: quick]",
+    "step with every victim, an hour or two of two cores.  [default: quick]",
 )
 @click.option("--fault", "kinds", multiple=True, metavar="KIND", help="Only this; repeatable.")
 @click.option("--seed", type=int, help="Seed of the sample; printed.  [default: random]")

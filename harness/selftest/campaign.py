@@ -113,7 +113,8 @@ def _why_not(cell: Cell, home: Path) -> str:
         except Refused as error:
             return error.message
         except HarnessError as error:
-            return f"no example of it can be made: {error.message.splitlines()[0]}"
+            said = error.message.splitlines()[0].replace(f"{home}/", "")
+            return f"no example of it can be made: {said}"
         finally:
             shutil.rmtree(home)
     return ""
