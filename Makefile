@@ -32,7 +32,7 @@ unit: install
 simulate: install
 	$(BIN)/harness simulate --schedules 1000000 --processes 2
 
-# Minutes; not in CI. `mutmut results` names the survivors, `mutmut show NAME` shows one.
+# About 20 minutes, not in CI. `mutmut results` names the survivors, `mutmut show NAME` shows one.
 mutants: install
 	$(BIN)/mutmut run --max-children 2
 

@@ -251,7 +251,7 @@ class Engine:
     def _timeline_over(self) -> bool:
         running = self.load == "running" and self._timeline.now >= self.plan.duration
         if not self.aborted and not running:
-            return self.load in ("stopping", "ended")
+            return self.load == "ended"
         return all(e.state in ENDED for e in self.lives.values() if not e.plan.prepare)
 
     def _close(self) -> None:

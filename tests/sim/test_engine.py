@@ -193,6 +193,21 @@ def test_nothing_is_skipped_before_the_load_runs_or_after_an_abort() -> None:
     assert engine.ahead == 0
 
 
+def test_a_fault_is_looked_at_two_seconds_before_it() -> None:
+    engine = begun(plan(effect("a/x", link("api-0"), 10, 10)))
+    assert engine.feed(go.Tick(7.5)) == []
+    assert engine.feed(go.Tick(8.0)) == [go.LookBefore("a/x")]
+
+
+def test_a_run_ends_once_its_load_has_ended() -> None:
+    engine = begun(plan())
+    assert engine.feed(go.Tick(29.5)) == []
+    assert engine.feed(go.Tick(30.0)) == [go.StopLoad()]
+    assert engine.load == "stopping"
+    assert engine.feed(go.Tick(31.0)) == []
+    assert engine.feed(go.Done(go.StopLoad())) == [go.Finish()]
+
+
 @pytest.mark.parametrize("early", [go.StartLoad, go.Begin])
 def test_second_0_lies_where_the_load_says_when_it_runs(early: type) -> None:
     """Until then ticks count as if it began now, and it begins a little later."""
