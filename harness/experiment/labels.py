@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+#: Of pods, as kubectl's `--field-selector` calls them.
+FIELDS = ("metadata.name", "spec.nodeName", "status.podIP")
+
 _NAME = r"[A-Za-z0-9]([\w./-]*[A-Za-z0-9])?"
 _TERM = re.compile(
     rf"\s*(?:(?P<key>{_NAME})\s*(?P<op>==|=|!=)\s*(?P<value>(?:{_NAME})?)"
@@ -35,6 +38,16 @@ def parsed(selector: str) -> tuple[Term, ...]:
     if not terms:
         raise ValueError("an empty selector would select everything")
     return tuple(terms)
+
+
+def parsed_fields(selector: str) -> tuple[Term, ...]:
+    """The same of fields. Raises `ValueError` for those that select nothing."""
+    terms = parsed(selector)
+    for term in terms:
+        if term.key not in FIELDS or not term.values:
+            known = f"known are {', '.join(FIELDS)}, each with a value"
+            raise ValueError(f"{term.key!r} is no field that selects: {known}")
+    return terms
 
 
 def holds(terms: tuple[Term, ...], labels: dict[str, str]) -> bool:

@@ -94,11 +94,12 @@ class Load:
 
 @dataclass(frozen=True)
 class Where:
-    """What a fault acts on, as written: a `target`, the pods with `labels`, or an edge `origin` ->
-    `to`; how many (`pick`).
+    """What a fault acts on, as written: a `target`, the pods with these `labels` and `fields`, or
+    an edge `origin` -> `to`; how many (`pick`).
 
     A reference is a service (`api`), a replica (`api-0`) or a zone (`zone/a`), on a cluster also
-    `deploy/web`, `pod/web-0`, `node/n1`. `pick` is all, one, oldest, a number or a percentage.
+    `deploy/web`, `pod/web-0`, `node/n1`, `region/eu`. `pick` is all, one, oldest, a number or a
+    percentage.
     """
 
     target: str = ""
@@ -106,9 +107,16 @@ class Where:
     to: str = ""
     pick: str = "all"
     labels: str = ""
+    fields: str = ""
+
+    @property
+    def selects(self) -> bool:
+        """By what pods are like, and not by a name."""
+        return bool(self.labels or self.fields)
 
     def __str__(self) -> str:
-        return self.target or self.labels or f"{self.origin}->{self.to}"
+        chosen = ", ".join(filter(None, (self.labels, self.fields)))
+        return self.target or chosen or f"{self.origin}->{self.to}"
 
 
 @dataclass(frozen=True)

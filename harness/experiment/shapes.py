@@ -177,6 +177,7 @@ INTERVENTION = Shape(
         Key("fault", "see `harness list faults`", TEXT, "network.latency", required=True),
         Key("target", "a service, a replica (api-0), a zone (zone/a) or client", TEXT, "api"),
         Key("labels", "in place of target: pods with these labels", TEXT, "app=web,tier!=db"),
+        Key("fields", "the same by fields of pods", TEXT, "spec.nodeName=n1"),
         Key("from", "the caller, of a fault between two", TEXT, "api"),
         Key("to", "whom it calls", TEXT, "database"),
         Key(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.experiment import codes, shapes
 from harness.experiment.fields import Fields, plain_data
-from harness.experiment.labels import parsed
+from harness.experiment.labels import parsed, parsed_fields
 from harness.experiment.model import Intervention, System, Where
 from harness.experiment.problems import Place, Problems, did_you_mean, nearest
 from harness.experiment.targets import misplaced
@@ -112,9 +112,12 @@ def _where(fields: Fields, problems: Problems) -> Where:
         said = f"pick is all, one, oldest, a number or a percentage, not {chosen or pick.what}"
         problems.add(pick.place, codes.CHOICE, said)
     where = Where(
-        fields.text("target"), fields.text("from"), fields.text("to"), chosen, _labels(fields)
+        fields.text("target"), fields.text("from"), fields.text("to"), chosen,
+        _selector(fields, "labels", "app=web,tier!=db"),
+        _selector(fields, "fields", "spec.nodeName=n1"),
     )  # fmt: skip
-    if fields.has("labels") and not (fields.has("target") or fields.has("from")):
+    chosen_by = fields.has("labels") or fields.has("fields")
+    if chosen_by and not (fields.has("target") or fields.has("from")):
         return where
     if fields.has("target") == (fields.has("from") or fields.has("to")):
         both = "target and from/to exclude each other" if fields.has("target") else ""
@@ -129,16 +132,16 @@ def _where(fields: Fields, problems: Problems) -> Where:
     return where
 
 
-def _labels(fields: Fields) -> str:
-    selector, node = fields.text("labels"), fields.node_of("labels")
+def _selector(fields: Fields, key: str, example: str) -> str:
+    selector, node = fields.text(key), fields.node_of(key)
     if node and selector:
         if fields.has("target") or fields.has("from") or fields.has("to"):
-            said = "labels stand in place of target and from"
+            said = f"{key} stand in place of target and from"
             fields.problems.add(node.place, codes.WHERE, said)
         try:
-            parsed(selector)
+            parsed(selector) if key == "labels" else parsed_fields(selector)
         except ValueError as error:
-            fields.problems.add(node.place, codes.WHERE, str(error), "app=web,tier!=db")
+            fields.problems.add(node.place, codes.WHERE, str(error), example)
     return selector
 
 

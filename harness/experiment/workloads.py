@@ -14,7 +14,7 @@ WORKLOADS = {
     "po": "pod", "pod": "pod", "pods": "pod",
 }  # fmt: skip
 #: What else may stand before the slash of a target.
-PLACES = ("zone", "node")
+PLACES = ("zone", "node", "region")
 
 _REFERENCE = re.compile(r"([a-z]+)/([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)")
 

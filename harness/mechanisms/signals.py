@@ -106,8 +106,9 @@ class Signals:
 
     def exercised(self, target: Processes, effect_id: str) -> Exercised:
         """Callers that waited for a stopped target; for a kill, those connected then, or in the
-        look before it."""
-        return Exercised(len(self._met.get((target, effect_id), ())), "connections")
+        look before it: of one that is still to come, those."""
+        heard_before = self._heard.get(target, frozenset())
+        return Exercised(len(self._met.get((target, effect_id), heard_before)), "connections")
 
     def _seen(self, target: Processes, begin: float) -> ProcessesSeen:
         alive = find(target)

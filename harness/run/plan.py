@@ -123,8 +123,10 @@ def _ends(
     where = intervention.where
     if where.origin:
         return topology.named(where.origin), topology.named(where.to)
-    if where.labels:
-        return topology.labelled(where.labels), ()
+    if where.selects:
+        found = [topology.labelled(where.labels)] if where.labels else []
+        found += [topology.like(where.fields)] if where.fields else []
+        return tuple(r for r in topology.replicas if all(r in each for each in found)), ()
     if not fault.on_edges:
         return topology.named(where.target), ()
     to = topology.named(where.target)

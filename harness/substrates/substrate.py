@@ -9,7 +9,7 @@ from typing import Protocol
 
 from harness.agent.effects import Act, Effect, ProxiedEdge, Resource, ToxiproxyEdge
 from harness.capabilities import Hands
-from harness.experiment.labels import holds, parsed
+from harness.experiment.labels import FIELDS, holds, parsed
 from harness.experiment.model import Intervention, System
 from harness.experiment.workloads import in_full
 from harness.record.moves import Move
@@ -34,9 +34,14 @@ class Replica:
     of: int = 1
     workload: str = ""
     created: str = ""
+    region: str = ""
     labels: tuple[tuple[str, str], ...] = ()
     ready: bool = True
     behind: ToxiproxyEdge | ProxiedEdge | None = None
+
+
+def _fields(replica: Replica) -> dict[str, str]:
+    return dict(zip(FIELDS, (replica.name, replica.node, replica.address), strict=True))
 
 
 @dataclass(frozen=True)
@@ -62,12 +67,12 @@ class Topology:
     fronts: tuple[Front, ...] = ()
 
     def named(self, reference: str) -> tuple[Replica, ...]:
-        """The replicas of a service, one replica, `zone/NAME`, `node/NAME`, `pod/NAME` or those of
-        a workload; none if nothing has that name. `api-1` is the second of `api` by name where no
-        replica is called so."""
+        """The replicas of a service, one replica, those at `zone/NAME`, `region/NAME` or
+        `node/NAME`, one `pod/NAME`, or those of a workload; none if nothing has that name. `api-1`
+        is the second of `api` by name where no replica is called so."""
         kind, _, name = in_full(reference).partition("/")
         if name:
-            by = {"zone": "zone", "node": "node", "pod": "name"}.get(kind, "")
+            by = {"zone": "zone", "node": "node", "region": "region", "pod": "name"}.get(kind, "")
             wanted = name if by else f"{kind}/{name}"
             return tuple(r for r in self.replicas if getattr(r, by or "workload") == wanted)
         return self._called(reference) or self._numbered(reference)
@@ -83,6 +88,11 @@ class Topology:
     def labelled(self, selector: str) -> tuple[Replica, ...]:
         terms = parsed(selector)
         return tuple(r for r in self.replicas if holds(terms, dict(r.labels)))
+
+    def like(self, fields: str) -> tuple[Replica, ...]:
+        """Those with these fields, as kubectl calls them."""
+        terms = parsed(fields)
+        return tuple(r for r in self.replicas if holds(terms, _fields(r)))
 
     @property
     def references(self) -> tuple[str, ...]:

@@ -187,3 +187,37 @@ def budget(least, cluster):
     cluster.kubectl("-n", SPACE, "patch", "pdb", "front", "--type=merge", "-p", patch)
     there = ("-n", SPACE, "get", "pdb", "front", "-o", "jsonpath={.status.disruptionsAllowed}")
     until("it is counted", lambda: cluster.kubectl(*there) == str(2 - int(least)), 20)
+
+
+def test_a_zone_that_is_down_is_cut_off_and_no_other(place, targets, probes):
+    fronts = targets.pods(SPACE, "app=front")
+    zones = {name: zone_of(targets, it["spec"]["nodeName"]) for name, it in fronts.items()}
+    cut = min(zones)
+    place.experiment(
+        f"{{id: cut, at: 2s, for: 8s, fault: zone.down, target: zone/{zones[cut]}}}",
+    )
+    path = place.path / "experiment.yaml"
+    path.write_text(path.read_text() + "  guard: {blast_radius: {zones: 1, budgets: [front]}}\n")
+    inside = [n for n in targets.pods(SPACE) if zone_of_pod(targets, n) == zones[cut]]
+    run = place.start("run", "experiment.yaml")
+    place.until_held(len(inside))
+    seen = {name: answers(probes, it["status"]["podIP"]) for name, it in fronts.items()}
+    said, _ = run.communicate(timeout=60)
+    assert run.returncode == 0, said
+    assert seen == {name: zone != zones[cut] for name, zone in zones.items()}
+    assert all(answers(probes, it["status"]["podIP"]) for it in fronts.values())
+    assert all(effect["confirmed"] for effect in place.record()["effects"])
+
+
+def zone_of(cluster, node):
+    return cluster.get("node", node)["metadata"]["labels"]["topology.kubernetes.io/zone"]
+
+
+def zone_of_pod(cluster, name):
+    return zone_of(cluster, cluster.pods(SPACE)[name]["spec"]["nodeName"])
+
+
+def answers(probes, address):
+    return " 0% packet loss" in probes.probe(
+        "n3", "ping", "-c", "2", "-W", "1", address, check=False
+    )

@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from harness.agent.effects import Link, LinkProfile
 from harness.errors import Refused
 from harness.experiment.model import Cluster, Metadata, Service, System
+from harness.faults.zone.down import Down
 from harness.substrates.kubernetes.api import ApiError
 from harness.substrates.kubernetes.objects import selector_text
 from harness.substrates.kubernetes.reading import Reader
+from harness.substrates.kubernetes.substrate import KubernetesSubstrate
 from harness.substrates.kubernetes.topology import find
 
 CORE, APPS = "/api/v1/namespaces/shop", "/apis/apps/v1/namespaces/shop"
@@ -27,7 +30,7 @@ def pod(name, owner, node="n1", port=8000, **labels):
 
 
 def node(name, zone):
-    labels = {"topology.kubernetes.io/zone": zone}
+    labels = {"topology.kubernetes.io/zone": zone, "topology.kubernetes.io/region": "eu"}
     status = {"addresses": [{"type": "InternalIP", "address": "192.0.2.1"}],
               "conditions": [{"type": "Ready", "status": "True"}]}  # fmt: skip
     return {"metadata": {"name": name, "labels": labels, "uid": name}, "status": status}
@@ -135,3 +138,25 @@ def test_an_empty_selector_selects_nothing():
 def test_a_server_that_cannot_be_reached_is_told_from_one_that_refuses():
     assert ApiError(0, "Unreachable", "no route").told == "no route"
     assert ApiError(403, "Forbidden", "pods is forbidden").told.endswith("(HTTP 403)")
+
+
+def test_fields_and_places():
+    there = found(Service("api", workload="deployment/api")).topology
+    by_field = {
+        "spec.nodeName=n2": ["api-b"], "spec.nodeName!=n2": ["api-a"],
+        "metadata.name=api-a,spec.nodeName=n1": ["api-a"], "metadata.name=decoy": [],
+        "status.podIP=10.0.0.1": ["api-a", "api-b"],
+    }  # fmt: skip
+    assert {f: [r.name for r in there.like(f)] for f in by_field} == by_field
+    assert [r.name for r in there.named("region/eu")] == ["api-a", "api-b"]
+    assert there.named("region/us") == ()
+
+
+def test_a_zone_that_is_cut_takes_its_pods_links_and_no_node():
+    substrate = KubernetesSubstrate(Cluster("shop"))
+    substrate.__dict__["reader"] = Reader(Answers(), "shop")
+    substrate.__dict__["connection"] = None
+    there = substrate.topology(made(Service("api", workload="deployment/api")))
+    (link,) = substrate.resources(Down.needs, there.named("zone/b"), ())
+    assert link == Link("pod/shop/api-b", "pod:uid-api-b", "", "10.0.0.1")
+    assert Down().effect() == LinkProfile(direction="both", cut="drop")

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from harness.agent.effects import (
     Act,
+    DeletePod,
     Effect,
     Exercised,
     InForce,
@@ -91,6 +92,7 @@ class ClusterHands:
         self._place = places
         self._platform = platform
         self._killed: dict[str, Processes] = {}
+        self._met: dict[str, Exercised] = {}
         self._pool = ThreadPoolExecutor(max(32, 2 * len(staff.agents)), thread_name_prefix="renew")
 
     def mechanism(self, resource: Resource, effects: tuple[Effect, ...] = ()) -> str:
@@ -117,6 +119,7 @@ class ClusterHands:
             self._killed[effect_id] = processes
             return self._of(processes).act(processes, receipt, Kill(act.signal), effect_id)
         if isinstance(resource, Pod):
+            self._count_callers(resource, effect_id)
             return self._platform.act(resource, act, effect_id)
         return self._of(resource).act(resource, receipt, act, effect_id)
 
@@ -126,16 +129,32 @@ class ClusterHands:
         return self._of(resource).measure(resource, effect, for_s)
 
     def _listen(self, resource: Resource, effect: Effect | Act | None, for_s: float) -> float:
-        """Before a container is killed its agent hears who calls it; what is left of the time."""
-        if not isinstance(resource, Pod) or not isinstance(effect, KillContainer) or not for_s:
+        """Before a pod or its container ends, its agent hears who calls it; what is left of the
+        time."""
+        if not isinstance(resource, Pod) or not for_s:
+            return for_s
+        if not isinstance(effect, (DeletePod, KillContainer)):
             return for_s
         with suppress(HandsError):  # it is between two lives: nobody calls it
-            processes = self._platform.pods.container(resource, effect.container)
-            self._of(processes).measure(processes, Kill(effect.signal), for_s)
+            processes = self._serving(resource, effect)
+            self._of(processes).measure(processes, Kill(), for_s)
             return 0.0
         return for_s
 
+    def _count_callers(self, pod: Pod, effect_id: str) -> None:
+        """Of one that is about to be deleted: afterwards nobody can be asked."""
+        self._met[effect_id] = Exercised(0, "connections")
+        with suppress(HandsError):
+            processes = self._serving(pod, DeletePod())
+            self._met[effect_id] = self._of(processes).exercised(processes, effect_id)
+
+    def _serving(self, pod: Pod, act: DeletePod | KillContainer) -> Processes:
+        name = act.container if isinstance(act, KillContainer) else ""
+        return self._platform.pods.container(pod, name)
+
     def exercised(self, resource: Resource, effect_id: str) -> Exercised:
+        if effect_id in self._met:
+            return self._met[effect_id]
         if effect_id in self._killed:
             resource = self._killed[effect_id]
         elif self._platform.takes(resource):

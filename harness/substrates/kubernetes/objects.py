@@ -8,7 +8,7 @@ from typing import Any
 Json = dict[str, Any]
 Pairs = tuple[tuple[str, str], ...]
 
-ZONE = "topology.kubernetes.io/zone"
+ZONE, REGION = "topology.kubernetes.io/zone", "topology.kubernetes.io/region"
 _MIRROR = "kubernetes.io/config.mirror"
 _CONTROL_PLANE = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
 
@@ -56,6 +56,7 @@ class Node:
     cordoned: bool
     control_plane: bool
     labels: Pairs
+    region: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def node_of(item: Json) -> Node:
         address=addresses.get("InternalIP", addresses.get("ExternalIP", "")),
         ready=_condition(status, "Ready"), cordoned=bool(spec.get("unschedulable")),
         control_plane=any(name in labels for name in _CONTROL_PLANE),
-        labels=_pairs(meta, "labels"),
+        labels=_pairs(meta, "labels"), region=labels.get(REGION, ""),
     )  # fmt: skip
 
 

@@ -66,7 +66,7 @@ _APPS = ("deployment", "statefulset", "daemonset", "replicaset")
 _SIZED = ("deployment", "statefulset", "replicaset")
 _WORKLOAD_FAULTS = ("rollout.bad_image", "scale.to")
 _OUTAGES = ("container.kill", "network.partition", "node.down", "node.drain", "pod.delete",
-            "process.kill", "process.pause", "scale.to", "zone.down")  # fmt: skip
+            "process.kill", "process.pause", "region.down", "scale.to", "zone.down")  # fmt: skip
 _NODE_FAULTS = ("node.cordon", "node.down", "node.drain")
 
 RULES = (

@@ -92,9 +92,6 @@ class Platform:
             raise HandsError(f"the API server cannot {type(act).__name__}")
         begin = time.monotonic()
         with _told(resource):
-            before = self.pods.find(resource)
-            serving = int(before is not None and before.ready and not before.leaving)
-            self._met[effect_id] = Exercised(serving, "pods that served")
             self.pods.delete(resource, act.grace)
         return PlatformSeen(begin, time.monotonic())
 

@@ -61,11 +61,12 @@ def _external(service: model.Service) -> Replica:
 def _replica(
     service: model.Service, pod: Pod, before: tuple[Service, ...], nodes: dict[str, Node]
 ) -> Replica:
-    zone = nodes[pod.node].zone if pod.node in nodes else ""
+    zone, region = (nodes[pod.node].zone, nodes[pod.node].region) if pod.node in nodes else ("", "")
     port = _port_inside(service.port, pod, before)
     return Replica(
         pod.name, service.name, zone, pod.address, port, node=pod.node,
-        workload=service.workload, created=pod.created, labels=pod.labels, ready=pod.ready,
+        workload=service.workload, region=region, created=pod.created,
+        labels=pod.labels, ready=pod.ready,
     )  # fmt: skip
 
 
