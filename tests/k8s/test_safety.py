@@ -125,6 +125,7 @@ def test_a_fault_follows_the_pod_that_takes_its_targets_place(place, targets, pr
     )
     run = place.start("run", "experiment.yaml")
     place.until_held(3)
+    until("all were met", lambda: place.steps().count("look") >= 6, 20)
     old, _ = pod(targets, "back")
     delete(targets, old)
     until("the newcomer has it", lambda: place.steps().count("injected") == 4, 40)
@@ -151,30 +152,31 @@ def test_a_fault_ends_where_the_file_says_so(place, targets):
     )
     run = place.start("run", "experiment.yaml")
     place.until_held(1)
+    until("somebody met it", lambda: place.steps().count("look") >= 2, 20)
     old, _ = pod(targets, "back")
     delete(targets, old)
     said, _ = run.communicate(timeout=60)
     assert run.returncode == 0, said
     (told,) = steps(place, "replaced")
-    assert told["data"]["why"] == "the file says that it ends"
+    assert told["why"] == "the file says that it ends"
     assert place.steps().count("injected") == 1
     assert f"{old} is" in json.dumps(steps(place, "trouble"))
 
 
 def test_a_budget_that_shrinks_after_the_plan_stops_the_fault(place, targets):
-    place.experiment("{id: gone, at: 6s, fault: pod.delete, target: front, pick: one}")
+    place.experiment("{id: gone, at: 12s, fault: pod.delete, target: front, pick: one}")
     before = sorted(targets.pods(SPACE, "app=front"))
     run = place.start("run", "experiment.yaml")
-    until("the world is up", lambda: "load.started" in place.steps(), 40)
+    until("the world is up", lambda: "load.started" in place.steps(), 90)
     budget("2", targets)
     try:
         said, _ = run.communicate(timeout=60)
         assert run.returncode == 6, said
-        assert "the disruption budget front can spare 0" in said
+        assert "the disruption budget front can spare 0" in " ".join(said.split())
         assert sorted(targets.pods(SPACE, "app=front")) == before
         status, said = place.run("plan", "experiment.yaml")
         assert status == 2
-        assert "can spare 0" in said
+        assert "can spare 0" in " ".join(said.split())
         path = place.path / "experiment.yaml"
         path.write_text(path.read_text() + "  guard: {blast_radius: {budgets: [front]}}\n")
         assert place.run("plan", "experiment.yaml")[0] == 0
