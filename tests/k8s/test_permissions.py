@@ -37,6 +37,7 @@ ANYBODY = {
 #: renews nothing.
 SELDOM = {
     ("get", "", "pods"), ("list", "batch", "jobs"),
+    ("list", "policy", "poddisruptionbudgets"),  # of a cluster's namespaces: one by one
     ("get", "coordination.k8s.io", "leases"), ("update", "coordination.k8s.io", "leases"),
     ("create", "", "pods/exec"), ("list", "", "events"),
 }  # fmt: skip
