@@ -29,7 +29,7 @@ spec:
     timeout: 1s
   timeline:
     - {{id: slow, at: 3s, for: 4s, fault: dependency.latency, from: api, to: cache, delay: 200ms}}
-    - {{id: full, at: 3s, for: 4s, fault: dependency.bandwidth, from: api, to: database, rate: 400kbit}}
+    - {{id: full, at: 3s, for: 4s, fault: dependency.bandwidth, from: api, to: database, rate: 80kbit}}
     - {{id: closing, at: 10s, for: 4s, fault: dependency.slow_close, from: api, to: database, delay: 600ms}}
     - {{id: pieces, at: 10s, for: 4s, fault: dependency.slicer, from: api, to: cache, size: 64B, pause: 10ms}}
     - {{id: hangs, at: 17s, for: 4s, fault: dependency.timeout, from: api, to: database}}
