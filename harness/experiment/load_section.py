@@ -15,6 +15,7 @@ from harness.units import Duration, Rate
 
 _NO_RATE: Varying[Rate] = Varying(((0.0, 0.0),), True, "0/s")
 _TIMEOUT = Duration(10)
+ORIGINS = ("here", "cluster")
 #: How long an answer is taken to take where a closed loop has to be put into a rate.
 _ANSWER_S = 0.01
 
@@ -40,6 +41,7 @@ def read_load(fields: Fields, directory: Path, system: System | None, *, sound: 
         headers=fields.pairs("headers"),
         requests=requests,
         data=read_data(fields, requests),
+        origin=fields.choice("from", ORIGINS),
     )
 
 

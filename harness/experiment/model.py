@@ -79,7 +79,8 @@ class Data:
 @dataclass(frozen=True)
 class Load:
     """Who asks for what: `users` is a Locust file, or else there are `requests` with their `data`;
-    `entry` is the service (or host) they go to."""
+    `entry` is the service (or host) they go to. `origin` is where they live: `here`, or in pods of
+    the system's `cluster`."""
 
     users: Path | None
     entry: str
@@ -90,6 +91,7 @@ class Load:
     headers: tuple[tuple[str, str], ...] = ()
     requests: tuple[Request, ...] = ()
     data: tuple[Data, ...] = ()
+    origin: str = "here"
 
 
 @dataclass(frozen=True)
@@ -219,7 +221,9 @@ WAYS = ("node", "ephemeral")
 @dataclass(frozen=True)
 class AgentPod:
     """How agents are put on nodes. `tolerations` as `key=value:effect`; none: every taint. The
-    other `way` than on the `node` is `ephemeral`: in each target, as a container of its own."""
+    other `way` than on the `node` is `ephemeral`: in each target, as a container of its own.
+
+    Load workers are put there in the same words (`LOAD_POD`), where no toleration means none."""
 
     way: str = "node"
     namespace: str = "harness-agents"
@@ -230,6 +234,9 @@ class AgentPod:
     pull_secrets: tuple[str, ...] = ()
     node_selector: tuple[tuple[str, str], ...] = ()
     tolerations: tuple[str, ...] = ()
+
+
+LOAD_POD = AgentPod(namespace="harness", image="reliability-harness", cpu="100m", memory="512Mi")
 
 
 @dataclass(frozen=True)
@@ -244,6 +251,7 @@ class Cluster:
     context: str = ""
     uid: str = ""
     agent: AgentPod = AgentPod()
+    load: AgentPod = LOAD_POD
     kubeconfig: str = ""
     power_off: str = ""
     power_on: str = ""

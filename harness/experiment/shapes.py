@@ -122,7 +122,8 @@ LOAD = Shape(
         Key("arrivals", ARRIVALS.about, ARRIVALS, {"tasks": "200/s"}, required=True),
         Key("warmup", "sent and recorded, in no window; times count from its end", QUANTITY, "5s"),
         Key("timeout", "later is a failure; counts from when it was due", QUANTITY, "1s"),
-        Key("workers", "load processes", INTEGER, 1),
+        Key("workers", "load processes that share the arrivals", INTEGER, 1),
+        Key("from", "where they live", {"enum": ["here", "cluster"]}, "cluster"),
         Key("headers", "sent with every request", WORDS, {"X-Tenant": "chaos"}),
     ),
 )

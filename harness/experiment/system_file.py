@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.experiment import codes, system_shapes
 from harness.experiment.documents import open_document, read_metadata
 from harness.experiment.fields import Fields, mapping, plain_name
-from harness.experiment.model import WAYS, AgentPod, Cluster, Metadata, Service, System
+from harness.experiment.model import LOAD_POD, WAYS, AgentPod, Cluster, Metadata, Service, System
 from harness.experiment.problems import Problems
 from harness.experiment.system_checks import check_together
 from harness.experiment.tree import Entry, Node
@@ -44,11 +44,13 @@ def read_system(path: Path, problems: Problems) -> System:
 
 def _cluster(fields: Fields, directory: Path) -> Cluster:
     agent = fields.below("agent", system_shapes.AGENT)
+    load = fields.below("load", system_shapes.LOAD_PODS)
     power = fields.below("power", system_shapes.POWER)
     namespace = fields.name("namespace")
     return Cluster(
         namespace=namespace, context=fields.text("context"), uid=fields.text("uid"),
         agent=_agent(agent, namespace) if agent else AgentPod(),
+        load=_pods(load, LOAD_POD, LOAD_POD.namespace, LOAD_POD.way) if load else LOAD_POD,
         power_off=power.text("cut") if power else "",
         power_on=power.text("restore") if power else "",
         power_at=str(directory.absolute()) if power else "",
@@ -59,7 +61,10 @@ def _agent(fields: Fields, targets: str) -> AgentPod:
     """Agents that live in their targets have no namespace of their own."""
     usual = AgentPod()
     way = fields.choice("way", WAYS) or usual.way
-    own = targets if way == "ephemeral" else usual.namespace
+    return _pods(fields, usual, targets if way == "ephemeral" else usual.namespace, way)
+
+
+def _pods(fields: Fields, usual: AgentPod, own: str, way: str) -> AgentPod:
     return AgentPod(
         way=way,
         namespace=fields.name("namespace") or own,

@@ -98,6 +98,26 @@ AGENT = Shape(
     ),
 )
 
+LOAD_PODS = Shape(
+    "load",
+    "The pods of an experiment's load with `from: cluster`, one a worker, restricted.",
+    (
+        Key("namespace", "theirs; else harness", NAME, "harness"),
+        Key("image", "that of harness itself, of this version", TEXT, "reliability-harness:1.0"),
+        Key("cpu", "requested", TEXT, "100m"),
+        Key("memory", "requested and limited", TEXT, "512Mi"),
+        Key("priority", "the name of a PriorityClass", TEXT, "load"),
+        Key("pull_secrets", "names of Secrets", NAMES, ["registry"]),
+        Key("node_selector", "only on nodes with these labels", WORDS, {"pool": "test"}),
+        Key(
+            "tolerations",
+            "KEY=VALUE:EFFECT, or KEY:EFFECT",
+            {"type": "array", "items": TEXT},
+            ["dedicated=load:NoSchedule"],
+        ),
+    ),
+)
+
 POWER = Shape(
     "power",
     "Commands that switch a node off and on again, for node.down; {node} stands for its name.",
@@ -115,6 +135,7 @@ KUBERNETES = Shape(
         Key("namespace", "where the workloads are", NAME, "shop", required=True),
         Key("uid", "of the namespace kube-system: pins the cluster", TEXT),
         Key("agent", AGENT.about, AGENT),
+        Key("load", LOAD_PODS.about, LOAD_PODS),
         Key("power", POWER.about, POWER),
     ),
 )

@@ -16,20 +16,23 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from harness.clock import SECOND
 from harness.errors import InvalidRun, UsageError
+from harness.load.mirror import Arrived, Mirror
 from harness.load.reading import Tail, ready_or_broken, stored
 from harness.load.sent import Sent
 from harness.load.spec import WorkerSpec, write_go, write_spec, write_stop
 from harness.record.plan import LoadPlan
 
 _LOOK_S = 0.02
+_AT_ONCE = 8
 #: The load begins so long after the last worker was ready, so that all have seen when.
-_AHEAD_NS = SECOND // 4
+_AHEAD_NS, _FAR_AHEAD_NS = SECOND // 4, SECOND
 
 
 class Child(Protocol):
@@ -43,28 +46,36 @@ class Child(Protocol):
 
 
 Spawn = Callable[[tuple[str, ...], Path], Child]
+#: Starts one worker, wherever that is.
+Launch = Callable[[WorkerSpec], Child]
 
 
 @dataclass(frozen=True)
 class LoadEnd:
-    """What became of the arrivals. `died` says which workers did not end as they should."""
+    """What became of the arrivals. `died` says which workers did not end as they should, `arrived`
+    what came of those that lived elsewhere."""
 
     due: int
     sent: int
     dropped: int
     late_p99_ms: float
     died: tuple[str, ...]
+    arrived: tuple[Arrived, ...] = ()
 
 
 class Driver:
-    """`spawn(argv, log)` starts a process; `hosts` may be loaded besides the host of the plan."""
+    """`spawn(argv, log)` starts a process; `hosts` may be loaded besides the host of the plan.
+    With `launch` workers are started by that instead, elsewhere."""
 
     def __init__(
-        self, plan: LoadPlan, directory: Path, spawn: Spawn, hosts: tuple[str, ...] = ()
-    ) -> None:
+        self, plan: LoadPlan, directory: Path, spawn: Spawn, hosts: tuple[str, ...] = (),
+        launch: Launch | None = None,
+    ) -> None:  # fmt: skip
         self._plan = plan
         self._directory = directory
         self._spawn = spawn
+        self._launch = launch or self._spawned
+        self._ahead_ns = _FAR_AHEAD_NS if launch else _AHEAD_NS
         self._hosts = hosts
         self._children: list[Child] = []
         self._hurry = threading.Event()
@@ -85,19 +96,20 @@ class Driver:
         for name in ("load.go", "load.stop"):
             (self._directory / name).unlink(missing_ok=True)
         try:
-            self._children = [self._start(worker) for worker in range(self._plan.workers)]
+            self._start_all()
             self._await_ready(time.monotonic() + within_s)
         except BaseException:
             self._terminate()
             raise
-        self.t0_ns = time.monotonic_ns() + _AHEAD_NS
+        self.t0_ns = time.monotonic_ns() + self._ahead_ns
         write_go(self._directory, self.t0_ns)
+        self.died()  # whoever lives elsewhere is told at once
         return self.t0_ns
 
     def died(self) -> tuple[str, ...]:
         """Workers that ended other than by their own decision: `load worker 0 ended with 137`."""
-        ends = enumerate(child.poll() for child in self._children)
-        return tuple(f"load worker {n} ended with {status}" for n, status in ends if status)
+        ends = [(n, child.poll(), child) for n, child in enumerate(self._children)]
+        return tuple(f"load worker {n} ended with {s}{_says(c)}" for n, s, c in ends if s)
 
     def stop(self, within_s: float | None = None) -> LoadEnd:
         """Let requests in flight end, for at most 3 timeouts or so; then what came of the load."""
@@ -116,13 +128,23 @@ class Driver:
         """From another thread: `stop` waits no longer for requests in flight."""
         self._hurry.set()
 
+    def _start_all(self) -> None:
+        """Several at once; those that did start are known whatever becomes of the others."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            begun = [pool.submit(self._start, worker) for worker in range(self._plan.workers)]
+        self._children = [each.result() for each in begun if not each.exception()]
+        for each in begun:
+            each.result()
+
     def _start(self, worker: int) -> Child:
         spec = WorkerSpec(self._plan, worker, self._plan.workers, str(self._directory), self._hosts)
         # what an earlier load in this directory said must not be taken for this one's
         (self._directory / f"load.{worker}.jsonl").unlink(missing_ok=True)
-        kind = "locust_worker" if self._plan.users else "fast_worker"
-        argv = (sys.executable, "-m", f"harness.load.{kind}", str(write_spec(spec)))
-        return self._spawn(argv, self._log(worker))
+        return self._launch(spec)
+
+    def _spawned(self, spec: WorkerSpec) -> Child:
+        argv = (sys.executable, "-m", spec.module, str(write_spec(spec)))
+        return self._spawn(argv, self._log(spec.worker))
 
     def _await_ready(self, until: float) -> None:
         waiting = set(range(len(self._children)))
@@ -140,7 +162,8 @@ class Driver:
         if told is not None and told.event == "broken":
             raise UsageError(*told.says, hint=f"the whole story: {self._log(worker)}")
         if ended is not None:
-            raise InvalidRun(f"load worker {worker} ended with {ended} before the load began",
+            says = _says(self._children[worker])
+            raise InvalidRun(f"load worker {worker} ended with {ended} before the load began{says}",
                              hint=f"its log: {self._log(worker)}")  # fmt: skip
         if told is not None:
             self.says = told.says
@@ -161,10 +184,16 @@ class Driver:
             due=sum(state.due for state in states), sent=sum(state.sent for state in states),
             dropped=sum(state.dropped for state in states),
             late_p99_ms=late_p99_ms(self._directory, self.epoch_ns), died=died,
+            arrived=tuple(c.arrived for c in self._children if isinstance(c, Mirror)),
         )  # fmt: skip
 
     def _log(self, worker: int) -> Path:
         return self._directory / f"load.{worker}.log"
+
+
+def _says(child: Child) -> str:
+    """What one that lives elsewhere says of its end, besides the status."""
+    return child.says if isinstance(child, Mirror) else ""
 
 
 def late_p99_ms(directory: Path, since_ns: int) -> float:

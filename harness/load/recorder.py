@@ -37,7 +37,7 @@ class Recorder:
 
     def begin(self, epoch_ns: int) -> None:
         """Write the header; `epoch_ns` is second 0 of the run, known once all workers are ready."""
-        os.pwrite(self._rows, _HEADER.pack(MAGIC, _ROW.size, self._worker, epoch_ns), 0)
+        os.pwrite(self._rows, header(self._worker, epoch_ns), 0)
         os.lseek(self._rows, 0, os.SEEK_END)
 
     def add(
@@ -72,6 +72,11 @@ class Recorder:
         self._numbers[name] = len(self._numbers)
         self._new_names += " ".join(name.splitlines()).encode(errors="replace") + b"\n"
         return self._numbers[name]
+
+
+def header(worker: int, epoch_ns: int) -> bytes:
+    """What a recording begins with."""
+    return _HEADER.pack(MAGIC, _ROW.size, worker, epoch_ns)
 
 
 def _create(path: Path) -> int:

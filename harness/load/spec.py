@@ -26,6 +26,11 @@ class WorkerSpec:
     directory: str
     hosts: tuple[str, ...] = ()
 
+    @property
+    def module(self) -> str:
+        """The program that does this."""
+        return f"harness.load.{'locust' if self.plan.users else 'fast'}_worker"
+
 
 def write_spec(spec: WorkerSpec) -> Path:
     path = Path(spec.directory) / f"load.{spec.worker}.spec.json"

@@ -3,6 +3,7 @@
 experiment.yaml   the file as it was read          plan.json      what was to be done
 journal.jsonl     what was done, step by step       facts.json     seed, epoch, versions, system
 recording.N.bin   one row a request, worker N       load.N.jsonl   the worker's own state
+cluster.jsonl     what a cluster said of itself
 log.jsonl         our own log                       services/      the system's logs
 report.*          renderings
 """
@@ -129,10 +130,13 @@ def plan_from_json(data: dict[str, Any]) -> Plan:
 
 def _place(data: dict[str, Any]) -> Place:
     cluster = data["cluster"]
-    agent: dict[str, Any] = {key: _pairs(v) if isinstance(v, list) and key == "node_selector" else v
-             for key, v in cluster["agent"].items()}  # fmt: skip
-    agent |= {key: tuple(agent[key]) for key in ("pull_secrets", "tolerations")}
-    return Place(Cluster(**{**cluster, "agent": AgentPod(**agent)}), data["server"])
+    pods = {key: _pods(cluster[key]) for key in ("agent", "load") if key in cluster}
+    return Place(Cluster(**{**cluster, **pods}), data["server"])
+
+
+def _pods(data: dict[str, Any]) -> AgentPod:
+    lists = {key: tuple(data[key]) for key in ("pull_secrets", "tolerations")}
+    return AgentPod(**{**data, **lists, "node_selector": _pairs(data["node_selector"])})
 
 
 def load_from_json(data: dict[str, Any]) -> LoadPlan:

@@ -43,7 +43,8 @@ class LoadPlan:
     `users` is a Locust file; without one, `requests` are sent. `closed_users` asks again and again,
     each `think` after its answer; without any, arrivals are due by the rate. `prober` says that the
     experiment has no load of its own. Secrets stand in `headers` as `$(env:NAME)`; the worker
-    resolves them in its environment.
+    resolves them in its environment. `origin` is `here`, or `cluster` for workers in pods of their
+    own; `path` says in words how `url` is reached from there, and what that adds.
     """
 
     users: str
@@ -66,6 +67,8 @@ class LoadPlan:
     closed_users: int = 0
     think: float = 0.0
     prober: bool = False
+    origin: str = "here"
+    path: str = ""
 
 
 @dataclass(frozen=True)

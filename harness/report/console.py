@@ -46,6 +46,7 @@ def render(record: Record, out: TextIO) -> None:
     _objectives(console, record)
     _effects(console, record.effects)
     _findings(console, record)
+    _cluster(console, record)
     _measured(console, record)
     _afterwards(console, record)
 
@@ -108,6 +109,16 @@ def _findings(console: Console, record: Record) -> None:
     for finding in record.findings:
         style = "bold red" if finding.grave else "bold"
         _line(console, 2, f"{finding.about}:", style, then=finding.says)
+
+
+def _cluster(console: Console, record: Record) -> None:
+    """How it came back, as its users saw it and as its controllers did."""
+    views = [(r.intervention, words.both_views(r)) for r in record.recoveries]
+    if any(told for _, told in views):
+        _head(console, "Coming back")
+    for intervention, told in views:
+        for who, says in told:
+            _line(console, 2, f"{intervention}, {who}:", then=says)
 
 
 def _measured(console: Console, record: Record) -> None:

@@ -6,16 +6,19 @@ import dataclasses
 import math
 from collections.abc import Iterator
 
+from harness.clock import Epoch
 from harness.measure import summary
+from harness.measure.controllers import ControllersView, controllers_view, shortages
 from harness.measure.evidence import Evidence, gather
 from harness.measure.recovery import Recovery as Measured
+from harness.record import cluster
 from harness.record.directory import RunDirectory
 from harness.record.journal import chain_of
 from harness.report import beyond
 from harness.report.effects import effects_of
 from harness.report.events import events_of
 from harness.report.findings import findings
-from harness.report.record import Load, Objective, Record, Recovery, Run, Series, Window
+from harness.report.record import Load, Objective, Record, Recovery, Run, Series, Sighting, Window
 from harness.verdict import judge_evidence
 
 #: Bins of a chart: beyond this nobody can see them, and the page gets heavy.
@@ -28,6 +31,7 @@ def read_record(directory: RunDirectory) -> Record:
     verdict = judge_evidence(evidence)
     epoch = evidence.observation.epoch
     impacts, resources = beyond.impacts_of(evidence), beyond.resources_of(evidence)
+    seen = cluster.read(directory.path)
     amplifications = beyond.amplifications_of(evidence)
     return Record(
         run=_run(directory, evidence),
@@ -38,8 +42,9 @@ def read_record(directory: RunDirectory) -> Record:
         effects=effects_of(evidence.plan, evidence.steps, epoch),
         load=_load(evidence),
         windows=tuple(_window(w) for w in summary.windows_table(evidence)),
-        recoveries=tuple(_recovery(r) for r in evidence.windows.recoveries if not r.while_on),
+        recoveries=_recoveries(evidence, seen),
         events=events_of(evidence.steps, epoch),
+        cluster=tuple(_sighting(s, epoch) for s in seen),
         warnings=(*evidence.plan.warnings, *_doubts(directory)),
         findings=findings(impacts, evidence.windows.recoveries, amplifications, resources),
         impacts=impacts,
@@ -95,9 +100,27 @@ def _window(told: summary.WindowSummary) -> Window:
     return dataclasses.replace(made, p50_ms=p50, p99_ms=p99)
 
 
-def _recovery(told: Measured) -> Recovery:
+def _recoveries(evidence: Evidence, seen: tuple[cluster.Sighting, ...]) -> tuple[Recovery, ...]:
+    """The users' view, and beside it that of the controllers, where there are any."""
+    short = shortages(seen, evidence.observation.epoch)
+    looked = any(s.kind == "workload" and s.service for s in seen)
+    passages = {passage.id: passage for passage in evidence.windows.passages}
+    return tuple(
+        _recovery(r, controllers_view(short, r, passages[r.intervention]) if looked else None)
+        for r in evidence.windows.recoveries
+        if not r.while_on
+    )
+
+
+def _recovery(told: Measured, other: ControllersView | None) -> Recovery:
     at = told.at_s if told.how == "recovered" else None
-    return Recovery(told.intervention, told.from_s, at, told.says)
+    theirs = (other.at_s, other.says) if other else (None, "")
+    return Recovery(told.intervention, told.from_s, at, told.says, *theirs)
+
+
+def _sighting(seen: cluster.Sighting, epoch: Epoch) -> Sighting:
+    at_s = round(epoch.seconds(seen.at), 4)
+    return Sighting(at_s, seen.kind, seen.name, seen.state, seen.says, seen.service)
 
 
 def _series(evidence: Evidence) -> Series | None:

@@ -149,13 +149,28 @@ class Event:
 @dataclass(frozen=True)
 class Recovery:
     """How the system came back from an intervention. `at_s` None: it did not, or never suffered;
-    `says` tells which. `from_s` is where the counting begins.
+    `says` tells which. `from_s` is where the counting begins. On a cluster its controllers have a
+    view of their own: `controllers_at_s` is when the last workload was whole again.
     """
 
     intervention: str
     from_s: float
     at_s: float | None
     says: str
+    controllers_at_s: float | None = None
+    controllers_say: str = ""
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """The cluster told that a thing is so; `service` is the system's, where it is of one."""
+
+    at_s: float
+    kind: str
+    name: str
+    state: str
+    says: str
+    service: str = ""
 
 
 @dataclass(frozen=True)
@@ -187,6 +202,7 @@ class Record:
     windows: tuple[Window, ...] = ()
     recoveries: tuple[Recovery, ...] = ()
     events: tuple[Event, ...] = ()
+    cluster: tuple[Sighting, ...] = ()
     warnings: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     impacts: tuple[Impact, ...] = ()

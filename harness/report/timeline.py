@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from harness.report import words
 from harness.report.bands import Band, bands_of
+from harness.report.cluster_lane import ClusterLane, cluster_lane
 from harness.report.record import Record, Series
 from harness.report.svg import Axis, Frame, decades, linear
 
@@ -46,8 +47,11 @@ class Lane:
 
 @dataclass(frozen=True)
 class Mark:
+    """`of` is whose view it is."""
+
     at: float
     label: str
+    of: str = "clients"
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,7 @@ class Timeline:
     step_s: float
     end_s: float
     columns: tuple[Column, ...]
+    cluster: ClusterLane | None = None
 
     @property
     def rows(self) -> int:
@@ -96,6 +101,7 @@ def timeline_of(record: Record) -> Timeline | None:
         step_s=series.step_s,
         end_s=end,
         columns=_columns(series),
+        cluster=cluster_lane(record, x),
     )
 
 
@@ -188,6 +194,9 @@ def _marks(record: Record, x: Axis) -> Iterable[Mark]:
     for recovery in record.recoveries:
         if recovery.at_s is not None:
             yield Mark(x.share(recovery.at_s) * 100, f"{recovery.intervention}: {recovery.says}")
+        if recovery.controllers_at_s is not None:
+            says = f"{recovery.intervention}, controllers: {recovery.controllers_say}"
+            yield Mark(x.share(recovery.controllers_at_s) * 100, says, "controllers")
 
 
 def _columns(series: Series) -> tuple[Column, ...]:

@@ -256,6 +256,13 @@ def recovery(found: Recovery) -> str:
     return found.says if found.at_s is None else seconds(found.at_s - found.from_s)
 
 
+def both_views(found: Recovery) -> tuple[tuple[str, str], ...]:
+    """How users and controllers saw it come back; nothing where no controller was asked."""
+    if not found.controllers_say:
+        return ()
+    return ("clients", found.says), ("controllers", found.controllers_say)
+
+
 def load_line(load: Load) -> str:
     late = (
         f", at most {milliseconds(load.late_p99_ms)} late (P99)"

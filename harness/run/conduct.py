@@ -115,7 +115,11 @@ def _in_world(
 
 def _needs(plan: Plan) -> Needs:
     resources = tuple(dict.fromkeys(effect.resource for effect in plan.effects))
-    return Needs(plan.run_id, plan.warmup + plan.duration, resources)
+    load = plan.load
+    away = load.workers if load and load.origin == "cluster" else 0
+    return Needs(
+        plan.run_id, plan.warmup + plan.duration, resources, away, load.url if load else ""
+    )
 
 
 def _run(

@@ -57,7 +57,7 @@ def make_plan(
         warmup=float(experiment.load.warmup) if experiment.load else 0.0,
         duration=duration, settle=float(settle),
         max_duration=float(experiment.guard.max_duration), variables=experiment.variables,
-        warnings=_warnings(substrate.caveat(experiment.system), load, topology),
+        warnings=_warnings(substrate.caveat(experiment.system), load),
         until_decided=until_decided,
     )  # fmt: skip
     if plan.warmup + duration > plan.max_duration:
@@ -222,8 +222,9 @@ def _load(
     if load is None:
         return None
     rate, closed = load.arrivals.rate, load.arrivals.closed or Closed(0)
+    url, path = _way(experiment, load, topology)
     return LoadPlan(
-        users=str(load.users or ""), entry=load.entry, url=_url(experiment, load, topology),
+        users=str(load.users or ""), entry=load.entry, url=url, path=path, origin=load.origin,
         counts=load.arrivals.counts, rate=rate.points, rate_smooth=rate.smooth,
         rate_every=rate.every, poisson=load.arrivals.poisson, seed=seed,
         warmup=float(load.warmup), duration=duration, timeout=float(load.timeout),
@@ -234,19 +235,28 @@ def _load(
     )  # fmt: skip
 
 
-def _warnings(caveat: str, load: LoadPlan | None, topology: Topology) -> tuple[str, ...]:
+def _warnings(caveat: str, load: LoadPlan | None) -> tuple[str, ...]:
     closed = _CLOSED_LOOP if load and load.closed_users else ""
-    named = f"{load.entry} " if load else "\0"
-    notes = (note for note in topology.notes if note.startswith(named))
-    return tuple(filter(None, (caveat, closed, *notes)))
+    return tuple(filter(None, (caveat, closed, load.path if load else "")))
+
+
+def _way(experiment: Experiment, load: Load, topology: Topology) -> tuple[str, str]:
+    """The URL, and what reaching it adds."""
+    service = experiment.system.service(load.entry)
+    if service is not None and service.url:
+        return service.url, ""
+    if way := topology.way(load.entry, load.origin):
+        return way.url, way.says
+    if load.origin != "here":
+        raise Refused(
+            f"load.from is {load.origin}, and {load.entry} is not to be reached from there",
+            where=str(experiment.path), hint="from: here, or a system with kubernetes:",
+        )  # fmt: skip
+    return _url(experiment, load, topology), ""
 
 
 def _url(experiment: Experiment, load: Load, topology: Topology) -> str:
     service = experiment.system.service(load.entry)
-    if service is not None and service.url:
-        return service.url
-    if url := dict(topology.urls).get(load.entry):
-        return url
     entry = topology.named(load.entry)
     if not entry:
         raise Refused(f"load.entry {load.entry} is no service", where=str(experiment.path))

@@ -29,7 +29,7 @@ def _lines(plan: Plan) -> Iterator[str]:
     if plan.load:
         expected = expected_requests(plan, 0.0, plan.duration)
         about = f"about {expected:.0f} {plan.load.counts}"
-        yield f"  load: {_what(plan.load)} to {plan.load.url}, {about}"
+        yield f"  load: {_what(plan.load)} to {plan.load.url}, {about}{_where(plan.load)}"
     yield ""
     prepares = [e for e in plan.effects if e.prepare]
     for effect in prepares:
@@ -50,6 +50,12 @@ def _what(load: LoadPlan) -> str:
         return f"a prober, GET {load.requests[0].path}"
     lines = len(load.requests)
     return load.users or f"{lines} declared request{'s' if lines > 1 else ''}"
+
+
+def _where(load: LoadPlan) -> str:
+    if load.origin == "here":
+        return ""
+    return f", from {load.workers} pod{'s' if load.workers > 1 else ''} of the cluster"
 
 
 def _objectives(plan: Plan) -> Iterator[str]:

@@ -139,4 +139,5 @@ def _driver(
         return world.spawn(CLIENT, argv, log)
 
     load = replace(plan.load, url=world.url(plan.load.url))
-    return Driver(load, directory.path, spawn, hosts)
+    launch = world.launch if load.origin != "here" else None
+    return Driver(load, directory.path, spawn, hosts, launch)

@@ -12,6 +12,7 @@ from harness.capabilities import Hands
 from harness.experiment.labels import FIELDS, holds, parsed
 from harness.experiment.model import Intervention, System
 from harness.experiment.workloads import in_full
+from harness.load.driver import Launch
 from harness.record.moves import Move
 from harness.record.plan import Place
 
@@ -52,9 +53,21 @@ class Front:
 
 
 @dataclass(frozen=True)
+class Way:
+    """How load that lives at `origin` (`here`, `cluster`) reaches a service that has no name there.
+    `says` tells a person what that way adds. `forwarded`: the URL is told when the world is up."""
+
+    service: str
+    origin: str
+    url: str
+    says: str
+    forwarded: bool = False
+
+
+@dataclass(frozen=True)
 class Topology:
-    """Who is there and who calls whom. `client` is the host that the load lives on, `urls` where it
-    reaches services that have no name there, and `notes` what a plan should say of that.
+    """Who is there and who calls whom. `client` is the host that the load lives on, and `ways` are
+    how it reaches services.
 
     `fronts` are addresses that stand for all replicas of a service: packets to those are sent to
     the front, and become packets to a replica only beyond the sender's own network."""
@@ -62,8 +75,7 @@ class Topology:
     replicas: tuple[Replica, ...]
     calls: tuple[tuple[str, str], ...]
     client: Replica
-    urls: tuple[tuple[str, str], ...] = ()
-    notes: tuple[str, ...] = ()
+    ways: tuple[Way, ...] = ()
     fronts: tuple[Front, ...] = ()
 
     def named(self, reference: str) -> tuple[Replica, ...]:
@@ -109,6 +121,9 @@ class Topology:
         fronts = (front.address for front in self.fronts if front.service in whole)
         return tuple(dict.fromkeys((*(r.address for r in replicas), *fronts)))
 
+    def way(self, service: str, origin: str) -> Way | None:
+        return next((w for w in self.ways if (w.service, w.origin) == (service, origin)), None)
+
     def callers(self, service: str) -> tuple[str, ...]:
         return tuple(caller for caller, callee in self.calls if callee == service)
 
@@ -146,11 +161,14 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Needs:
-    """What a run will need of its world: the resources it changes, and for how long at most."""
+    """What a run will need of its world: the resources it changes, for how long at most, so many
+    load workers in it, and the `url` that a plan has for its load."""
 
     run_id: str = ""
     lasts_s: float = 0.0
     resources: tuple[Resource, ...] = ()
+    load_workers: int = 0
+    url: str = ""
 
 
 class Child(Protocol):
@@ -172,6 +190,8 @@ class World(Protocol):
 
     name: str
     hands: Hands
+    #: Starts load workers that live in it; None where they are spawned on host `client`.
+    launch: Launch | None
 
     def spawn(self, host: str, argv: tuple[str, ...], log: Path) -> Child:
         """Start a process of ours on a host of the world."""

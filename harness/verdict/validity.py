@@ -16,6 +16,9 @@ from harness.record.journal import Step
 from harness.record.plan import Plan, PlannedEffect
 from harness.verdict import wording
 
+#: Faults and requests are put on one time axis: what is less sure of it says nothing of a fault.
+CLOCK_MS = 50.0
+
 #: Aborts that say that nobody could know any more. `by` of the journal's `abort` step.
 _NOT_KNOWN = ("baseline", "blind", "lease", "world")
 
@@ -108,6 +111,11 @@ def _load(evidence: Evidence) -> Iterator[str]:
     ended = next((s.data for s in reversed(evidence.steps) if s.step == "load.ended"), {})
     for died in ended.get("died") or ():
         yield f"load died: {died}"
+    for worker in ended.get("arrived") or ():
+        unsure_ms = worker["within_ms"] + abs(worker["drift_ms"])
+        if unsure_ms > CLOCK_MS:
+            yield (f"clock of load worker {worker['worker']} ({worker['place']}) is known to "
+                   f"{unsure_ms:.0f} ms only, {CLOCK_MS:g} ms allowed")  # fmt: skip
     yield from weaknesses(
         evidence.observation.sent, evidence.states, _limits(evidence.plan),
         int(ended.get("dropped") or 0),

@@ -23,6 +23,7 @@ from harness.report.record import (
     Recovery,
     Run,
     Series,
+    Sighting,
     Track,
     Window,
 )
@@ -254,7 +255,21 @@ FAIL = dataclasses.replace(
         dataclasses.replace(WINDOWS[1], availability=0.9812, p99_ms=math.inf),
         WINDOWS[2],
     ),
-    recoveries=(Recovery("slow-db", 23.31, None, "not recovered within 9.7 s"),),
+    recoveries=(
+        Recovery(
+            "slow-db", 23.31, None, "not recovered within 9.7 s", 26.0, "deployment/api whole"
+        ),
+    ),
+    cluster=(
+        Sighting(-3.0, "pod", "api-1", "ready", "ready on n1", "api"),
+        Sighting(-3.0, "workload", "deployment/api", "whole", "1 of 1 ready", "api"),
+        Sighting(9.1, "pod", "api-1", "leaving", "leaving on n1", "api"),
+        Sighting(9.2, "workload", "deployment/api", "short", "0 of 1 ready", "api"),
+        Sighting(9.3, "pod", "api-2", "pending", "pending", "api"),
+        Sighting(9.4, "event", "pod/api-1", "Killing", "Stopping container api"),
+        Sighting(12.0, "pod", "api-1", "absent", "gone", "api"),
+        Sighting(26.0, "workload", "deployment/api", "whole", "1 of 1 ready", "api"),
+    ),
     series=series(broken=True),
 )
 
@@ -417,6 +432,8 @@ HOSTILE = dataclasses.replace(
     effects=(effect(0, id=_HOSTILE, intervention=_HOSTILE, target=_HOSTILE, says=_HOSTILE),),
     windows=(dataclasses.replace(WINDOWS[0], name=_HOSTILE),),
     events=(Event(1.0, "trouble", _HOSTILE, _HOSTILE),),
+    cluster=(Sighting(1.0, "pod", _HOSTILE, "ready", _HOSTILE, _HOSTILE),),
+    recoveries=(Recovery(_HOSTILE, 1.0, None, _HOSTILE, 2.0, _HOSTILE),),
     findings=(Finding("impact", _HOSTILE, _HOSTILE, True),),
     amplifications=(Amplification(_HOSTILE, _HOSTILE, 2.0, 1.0, 2.0),),
     names=(Name(_HOSTILE, "name", _HOSTILE, 1, 1.0, 1.0, 1.0, 1.0, 1.0),),

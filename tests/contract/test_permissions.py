@@ -21,6 +21,7 @@ ROLES = {
         "Role", "harness-agents", rules("agents"), namespace="harness-agents"
     ),
     "target/role-ephemeral.yaml": manifest("Role", "harness-aboard", rules("ephemeral")),
+    "base/role-load.yaml": manifest("Role", "harness-load", rules("load"), namespace="harness"),
     "overlays/cluster-wide/role.yaml": manifest(
         "ClusterRole", "harness", rules("targets", "cluster")
     ),

@@ -108,8 +108,14 @@ def test_packets_to_all_of_a_service_go_to_its_front_as_well():
 
 def test_load_from_here_comes_through_the_node_port_and_it_is_said():
     there = found(Service("api", workload="deployment/api", port=80)).topology
-    assert there.urls == (("api", "http://192.0.2.1:30080"),)
-    assert "NodePort 30080 of n1" in there.notes[0]
+    way = there.way("api", "here")
+    assert way.url == "http://192.0.2.1:30080"
+    assert "NodePort 30080 of n1" in way.says
+
+
+def test_load_from_the_cluster_comes_by_the_service():
+    there = found(Service("api", workload="deployment/api", port=80)).topology
+    assert there.way("api", "cluster").url == "http://api.shop:80"
 
 
 def test_what_is_not_there_is_refused():

@@ -22,6 +22,7 @@ from harness.agent.effects import (
 )
 from harness.capabilities import Edges, Hands, Signals
 from harness.experiment.model import Intervention, Service, System
+from harness.load.driver import Launch
 from harness.mechanisms.place import PLACE
 from harness.record.moves import Move
 from harness.substrates.attached import behind
@@ -169,6 +170,7 @@ class AttachedWorld:
     name = ""
 
     def __init__(self, hands: Hands, topology: Topology, proxies: Proxies) -> None:
+        self.launch: Launch | None = None
         self.hands = hands
         self._proxies = proxies
         self._foreign = behind.foreign(topology)

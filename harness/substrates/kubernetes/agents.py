@@ -182,7 +182,7 @@ def _awaited(crew: Crew, node: str) -> Pod:
         pod = crew.pod(node)
         if pod and pod.ready:
             return pod
-        why = _why_never(pod) if pod else _why_no_pod(crew, node)
+        why = hopeless(pod) if pod else _why_no_pod(crew, node)
         if why:
             raise NotReady(f"the agent on node {node} cannot start: {why}", hint=_cure(crew, why))
         if time.monotonic() > until:
@@ -203,7 +203,8 @@ def _why_no_pod(crew: Crew, node: str) -> str:
     return next((str(e["message"]) for e in crew.api.items(where, fieldSelector=chosen)), "")
 
 
-def _why_never(pod: Pod) -> str:
+def hopeless(pod: Pod) -> str:
+    """Why it will never be ready, or empty."""
     if pod.ended:
         return pod.waiting or f"its pod {pod.phase.lower()}"
     return pod.waiting if any(word in pod.waiting for word in _HOPELESS) else ""

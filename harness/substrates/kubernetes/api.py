@@ -14,6 +14,7 @@ fields that a newer server sends, and cost more time than the server does.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import ssl
 import threading
@@ -33,6 +34,7 @@ from tenacity.nap import sleep_using_event
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient, Configuration
+    from kubernetes.client.rest import RESTResponse
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -158,6 +160,23 @@ class Api:
         message = answer.get("message") or f"{method} {path} was answered with {status}"
         raise ApiError(status, str(answer.get("reason", "")), str(message), wait_s)
 
+    def lines(self, path: str, query: dict[str, str], read_s: float) -> Iterator[bytes]:
+        """Whole lines of an answer as they come, with at most `read_s` between them; it ends when
+        the server ends it. A cut in the middle raises `ApiError`, as everything else, but tells
+        nothing of how long the server has been silent."""
+        answer = self._opened("GET", path, query, None, "application/json", read_s)
+        rest = b""
+        try:
+            with self._told(0.0):
+                if not 200 <= answer.status < 300:
+                    said = answer.response.data[:200].decode(errors="replace")
+                    raise ApiError(answer.status, "", said)
+                for data in answer.response.stream(amt=None, decode_content=True):
+                    *whole, rest = (rest + data).split(b"\n")
+                    yield from whole
+        finally:
+            answer.response.close()
+
     def patiently(self, once: Callable[[], T], again: tuple[int, ...] = _AGAIN) -> T:
         """As often as may help, for as long as our patience lasts."""
         tries = Retrying(
@@ -195,26 +214,40 @@ class Api:
         self, method: str, path: str, query: dict[str, str], body: Json | None, kind: str,
         read_s: float,
     ) -> tuple[int, Any, bytes]:  # fmt: skip
-        from kubernetes.client.exceptions import ApiException
-        from urllib3.exceptions import HTTPError
+        begun = time.monotonic()
+        response = self._opened(method, path, query, body, kind, read_s)
+        with self._told(begun):
+            data = response.read()
+            self._lost_at = 0.0
+            return response.status, response.headers, data
 
+    def _opened(
+        self, method: str, path: str, query: dict[str, str], body: Json | None, kind: str,
+        read_s: float,
+    ) -> RESTResponse:  # fmt: skip
+        """An answer that was begun; its body is still to be read."""
         headers = {"Accept": "application/json", "Content-Type": kind}
         asked = self._client.param_serialize(
             method, path, query_params=list(query.items()), header_params=headers, body=body,
             auth_settings=["BearerToken"],
         )  # fmt: skip
-        begun = time.monotonic()
         within_s = read_s if self._patience_left_s() else min(read_s, CONNECT_S)
+        with self._told(time.monotonic()):
+            return self._client.call_api(*asked, _request_timeout=(CONNECT_S, within_s))
+
+    @contextlib.contextmanager
+    def _told(self, begun: float) -> Iterator[None]:
+        """What a connection does, as an `ApiError`."""
+        from kubernetes.client.exceptions import ApiException
+        from urllib3.exceptions import HTTPError
+
         try:
-            response = self._client.call_api(*asked, _request_timeout=(CONNECT_S, within_s))
-            data = response.read()
-            self._lost_at = 0.0
+            yield
         except (HTTPError, OSError, ApiException) as error:  # the client makes its own of some
             self._lost_at = self._lost_at or begun
             inner = innermost(error)
             known = UNTRUSTED if isinstance(inner, ssl.SSLCertVerificationError) else "Unreachable"
             raise ApiError(0, known, f"{self.configuration.host}: {inner}") from None
-        return response.status, response.headers, data
 
 
 def plain(error: BaseException) -> str:

@@ -78,7 +78,7 @@ def _pod(node: str, agent: AgentPod, deadline: int) -> Json:
         "restartPolicy": "Never",
         "activeDeadlineSeconds": deadline,
         "terminationGracePeriodSeconds": 2,
-        "tolerations": [_toleration(t) for t in agent.tolerations] or [{"operator": "Exists"}],
+        "tolerations": [toleration(t) for t in agent.tolerations] or [{"operator": "Exists"}],
         "nodeSelector": dict(agent.node_selector),
         "imagePullSecrets": [{"name": name} for name in agent.pull_secrets],
         "containers": [container],
@@ -137,7 +137,7 @@ def sight(namespace: str, agent: AgentPod) -> tuple[Json, Json]:
     }  # fmt: skip
 
 
-def _toleration(text: str) -> Json:
+def toleration(text: str) -> Json:
     """`dedicated=chaos:NoSchedule` or `dedicated:NoSchedule`."""
     key, _, effect = text.rpartition(":")
     name, equals, value = key.partition("=")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -131,6 +132,16 @@ def service_of(item: Json) -> Service:
         address=spec.get("clusterIP", "").replace("None", ""),
         balancer=ingress.get("ip") or ingress.get("hostname") or "",
     )  # fmt: skip
+
+
+def doors_to(service: str, ingress: Json) -> Iterator[tuple[str, str]]:
+    """Host (empty: any) and path of each rule of an Ingress that leads to the service."""
+    for rule in ingress.get("rules") or ():
+        for path in rule.get("http", {}).get("paths") or ():
+            if path.get("backend", {}).get("service", {}).get("name") == service:
+                yield rule.get("host", ""), path.get("path", "")
+    if ingress.get("defaultBackend", {}).get("service", {}).get("name") == service:
+        yield "", ""
 
 
 def selector_text(selector: Json) -> str:

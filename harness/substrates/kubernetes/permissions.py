@@ -1,9 +1,9 @@
 """What a run asks of the API server: the Roles of `k8s/` are written from this.
 
 Each rule says why, and where it is needed: `targets` is the system's namespace, `agents` that of
-the agents, `cluster` what no namespace holds, `button` what agents themselves ask of the system's
-namespace; `ephemeral` is what a run asks there in addition where agents live in their targets.
-Who lacks one is told at `plan`, see `account`.
+the agents, `load` that of load workers, `cluster` what no namespace holds, `button` what agents
+themselves ask of the system's namespace; `ephemeral` is what a run asks there in addition where
+agents live in their targets. Who lacks one is told at `plan`, see `account`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Literal
 
 from harness.substrates.kubernetes.manifest import RBAC
 
-Where = Literal["targets", "agents", "cluster", "button", "ephemeral"]
+Where = Literal["targets", "agents", "cluster", "button", "ephemeral", "load"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,7 @@ class Request:
 
 #: These are done by the API server alone, or by a switch of power.
 WITHOUT_AGENT = ("node.cordon", "node.down", "node.drain", "rollout.bad_image", "scale.to")
+_SEEN = ("list", "watch")
 _LEASES = ("create", "delete", "get", "update")
 _COORDINATION = "coordination.k8s.io"
 _APPS = ("deployment", "statefulset", "daemonset", "replicaset")
@@ -100,6 +101,21 @@ RULES = (
     ),
     Rule("targets", RBAC, ("roles", "rolebindings"), ("get",), "do agents see the red button?",
          agent=True),
+    Rule(
+        "targets", "networking.k8s.io", ("ingresses",), ("list",), "the way in, where it is one",
+        spare=True,
+    ),
+    Rule("targets", "", ("pods/portforward",), ("create", "get"), "the way in, where no other is",
+         spare=True),
+    Rule("targets", "", ("pods", "events"), _SEEN, "what the cluster saw", spare=True),
+    Rule("targets", "apps", ("deployments", "statefulsets"), _SEEN, "what the cluster saw",
+         spare=True),
+    Rule("targets", "discovery.k8s.io", ("endpointslices",), _SEEN, "what the cluster saw",
+         spare=True),
+    Rule("load", "", ("namespaces",), ("get",), "is it installed?"),
+    Rule("load", "batch", ("jobs",), ("create", "delete"), "load workers"),
+    Rule("load", "", ("pods",), ("get", "list"), "are they there?"),
+    Rule("load", "", ("pods/exec",), ("create", "get"), "the line to them: a websocket is a get"),
     Rule("button", "", ("namespaces",), ("get",), "the red button, whoever else is dead"),
     Rule("agents", "", ("namespaces", "serviceaccounts"), ("get",), "are they installed?"),
     Rule("agents", "batch", ("jobs",), ("create", "delete", "get"), "one agent a node", agent=True),
@@ -124,6 +140,7 @@ RULES = (
     ),
     Rule("cluster", "", ("nodes",), ("list",), "zones, and the address of the way in", spare=True),
     Rule("cluster", "", ("nodes",), ("list",), "whose zone is meant", ("zone.down",)),
+    Rule("cluster", "", ("nodes",), _SEEN, "what the cluster saw", spare=True),
     Rule("cluster", "", ("nodes",), ("get",), "how it is", _NODE_FAULTS),
     Rule("cluster", "", ("pods",), ("list",), "who else lives on a node", ("node.down",)),
     Rule(
@@ -160,7 +177,7 @@ def _needing(
     rule: Rule, uses: tuple[Use, ...], workloads: tuple[str, ...]
 ) -> tuple[str, ...] | None:
     """The faults that need it, none of them: every run; None: this one does without."""
-    if rule.where == "button":
+    if rule.where in ("button", "load"):
         return None
     if rule.where in ("agents", "ephemeral") or rule.agent:
         acting = {use.fault for use in uses} - set(WITHOUT_AGENT if rule.agent else ())

@@ -12,6 +12,7 @@ from harness.substrates.kubernetes.objects import (
     Node,
     Pod,
     Service,
+    doors_to,
     host_of,
     node_of,
     pod_of,
@@ -65,6 +66,24 @@ class Reader:
     @cached_property
     def services(self) -> tuple[Service, ...]:
         return tuple(map(service_of, self._api.items(f"{self._core}/services")))
+
+    def ingress_to(self, service: str) -> Iterator[str]:
+        """URLs by which an Ingress of the namespace leads to it, once it has an address."""
+        for item in self._ingresses:
+            status, spec = item.get("status", {}), item.get("spec", {})
+            address: Json = next(iter(status.get("loadBalancer", {}).get("ingress") or ()), {})
+            there = address.get("hostname") or address.get("ip")
+            for host, path in doors_to(service, spec) if there else ():
+                secure = any(host in (tls.get("hosts") or ()) for tls in spec.get("tls") or ())
+                yield f"http{'s' if secure else ''}://{host or there}{path.rstrip('/')}"
+
+    @cached_property
+    def _ingresses(self) -> tuple[Json, ...]:
+        """None where they may not be read."""
+        path = f"/apis/networking.k8s.io/v1/namespaces/{self._namespace}/ingresses"
+        if not self.account.may("list", "networking.k8s.io", "ingresses", self._namespace):
+            return ()
+        return tuple(self._api.items(path))
 
     def labelled(self, labels: str) -> tuple[Pod, ...]:
         """Pods that run or come up, by name. An empty selector selects nothing."""

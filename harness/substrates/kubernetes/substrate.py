@@ -14,6 +14,7 @@ from harness.agent.effects import Pod as PodResource
 from harness.capabilities import Edges, HandsError, Links, Nodes, Pods, Signals, Workloads
 from harness.errors import NotReady, Refused
 from harness.experiment.model import Cluster, Intervention, System
+from harness.load.driver import Launch
 from harness.mechanisms.nfqueue import NfQueue
 from harness.mechanisms.pods import MARK
 from harness.record.plan import Place
@@ -26,10 +27,12 @@ from harness.substrates.kubernetes.connection import Connection, connect
 from harness.substrates.kubernetes.consent import Consent, not_here
 from harness.substrates.kubernetes.hands import ClusterHands
 from harness.substrates.kubernetes.leases import Leases
+from harness.substrates.kubernetes.load_job import LoadJob, workers_on
 from harness.substrates.kubernetes.objects import Pod
 from harness.substrates.kubernetes.platform import MECHANISM, Platform
 from harness.substrates.kubernetes.power import Power
 from harness.substrates.kubernetes.reading import Reader
+from harness.substrates.kubernetes.sightings import sightings
 from harness.substrates.kubernetes.surroundings import look_around
 from harness.substrates.kubernetes.topology import Found
 from harness.substrates.kubernetes.workloads import SIZED
@@ -139,8 +142,9 @@ class KubernetesSubstrate:
         needs: Needs = Needs(),  # noqa: B008  frozen
     ) -> Iterator[ClusterWorld]:  # fmt: skip
         self.topology(system)
-        assert self._found is not None, "its topology was asked for"
-        _check_ready(self._pods.values())
+        found = self._found
+        assert found is not None, "its topology was asked for"
+        _check_ready(found.pods.values())
         crew = Crew(
             self.api, self._cluster.agent, needs.run_id, needs.lasts_s, lease_s, directory,
             halted_by=(self._cluster.namespace,),
@@ -148,18 +152,32 @@ class KubernetesSubstrate:
         nodes = sorted({self._node(r) for r in needs.resources} - {""})
         watching = Api(self.connection.configuration, patience_s=_WATCH_S)
         with (
+            self._load_workers(needs, directory) as launch,
             agents_on(crew, tuple(nodes)) as staff,
             _told(self.connection),
+            sightings(self.api, self.reader.account, self._cluster.namespace, found.workloads,
+                      directory),
             leased(crew, tuple(nodes), needs.resources) as leases,
-        ):
+        ):  # fmt: skip
             platform = Platform(self.api, self._cluster, leases)
             _clear(platform, leases)
             hands = ClusterHands(staff, self._node, platform)
             world = ClusterWorld(
-                watching, self._cluster, hands, self._found, needs.resources, leases
+                watching, self._cluster, hands, found, needs.resources, leases, launch
             )
             with contextlib.closing(world):
                 yield world
+
+    @contextlib.contextmanager
+    def _load_workers(self, needs: Needs, directory: Path) -> Iterator[Launch | None]:
+        if not needs.load_workers:
+            yield None
+            return
+        job = LoadJob(
+            self.api, self._cluster.load, needs.run_id, needs.load_workers, needs.lasts_s, directory
+        )
+        with workers_on(job) as launch:
+            yield launch
 
     def _forbids_node(self, kind: str, name: str) -> str:
         node = self.reader.nodes.get(name)

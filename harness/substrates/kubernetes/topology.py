@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 from harness.experiment import model
-from harness.substrates.kubernetes.objects import Node, Pod, Service, ServicePort
+from harness.substrates.kubernetes.objects import Node, Pod, Service
 from harness.substrates.kubernetes.reading import Reader
-from harness.substrates.substrate import Front, Replica, Topology
+from harness.substrates.kubernetes.ways import ways_to
+from harness.substrates.substrate import Front, Replica, Topology, Way
 
-#: Stands in the environment of every pod.
-INSIDE = "KUBERNETES_SERVICE_HOST"
 CLIENT = Replica("client", "client", "", "127.0.0.1", 0)
 
 
@@ -29,8 +27,7 @@ def find(system: model.System, reader: Reader) -> Found:
     """Raises `Refused` for workloads that are not there."""
     replicas: list[Replica] = []
     pods: dict[str, Pod] = {}
-    urls: list[tuple[str, str]] = []
-    notes: list[str] = []
+    ways: list[Way] = []
     fronts: list[Front] = []
     for service in system.services:
         if service.external:
@@ -42,14 +39,10 @@ def find(system: model.System, reader: Reader) -> Found:
         pods |= {pod.name: pod for pod in there}
         fronts += [Front(service.name, s.address, p.port) for s in before if s.address
                    for p in s.ports]  # fmt: skip
-        if way := _way_in(service, before, reader.nodes, reader.name):
-            urls.append((service.name, way[0]))
-            notes.append(way[1])
+        ways += ways_to(service, there, before, reader)
     workloads = {s.name: s.workload for s in system.services if s.workload}
     calls = tuple((s.name, to) for s in system.services for to in s.calls)
-    made = Topology(
-        tuple(replicas), calls, CLIENT, tuple(urls), tuple(notes), tuple(fronts)
-    )  # fmt: skip
+    made = Topology(tuple(replicas), calls, CLIENT, tuple(ways), tuple(fronts))
     return Found(made, pods, workloads)
 
 
@@ -76,33 +69,3 @@ def _port_inside(port: int, pod: Pod, before: tuple[Service, ...]) -> int:
     for found in (p for service in before for p in service.ports if p.port == port):
         return int(found.target) if found.target.isdigit() else named.get(found.target, port)
     return port or next((number for _, number in pod.ports), 0)
-
-
-def _way_in(
-    service: model.Service, before: tuple[Service, ...], nodes: dict[str, Node], namespace: str
-) -> tuple[str, str] | None:
-    """The URL by which this machine reaches it, and what that adds."""
-    ways = [(s, p) for s in before for p in s.ports if not service.port or p.port == service.port]
-    if ways and INSIDE in os.environ:
-        where = f"http://{ways[0][0].name}.{namespace}:{ways[0][1].port}"
-        return where, f"{service.name} is reached from inside of the cluster at {where}"
-    for found, port in ways or [(s, p) for s in before for p in s.ports]:
-        if found.balancer:
-            where = f"http://{found.balancer}:{port.port}"
-            return where, f"{service.name} is reached from here through its load balancer {where}"
-        if port.node_port and (node := _door(nodes)):
-            return _through(service.name, node, port)
-    return None
-
-
-def _door(nodes: dict[str, Node]) -> Node | None:
-    ready = (n for n in nodes.values() if n.ready and n.address and not n.control_plane)
-    return min(ready, key=lambda node: node.name, default=None)
-
-
-def _through(name: str, node: Node, port: ServicePort) -> tuple[str, str]:
-    where = f"http://{node.address}:{port.node_port}"
-    return where, (
-        f"{name} is reached from here through NodePort {port.node_port} of {node.name}: that node "
-        "and its kube-proxy are in every latency, and in every outage of theirs"
-    )

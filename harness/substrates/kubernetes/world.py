@@ -12,6 +12,7 @@ from harness.agent.effects import Resource
 from harness.capabilities import Hands, HandsError
 from harness.errors import Refused
 from harness.experiment.model import Cluster
+from harness.load.driver import Launch
 from harness.record.moves import Move
 from harness.substrates.attached.substrate import AttachedChild, tied_child
 from harness.substrates.kubernetes.api import Api, ApiError, Json
@@ -29,8 +30,10 @@ class ClusterWorld:
     def __init__(
         self, api: Api, cluster: Cluster, hands: Hands, found: Found,
         resources: tuple[Resource, ...], leases: Leases,
+        launch: Launch | None = None,
     ) -> None:  # fmt: skip
         self.name = ""
+        self.launch = launch
         self.hands = hands
         self._api = api
         self._cluster = cluster

@@ -16,6 +16,7 @@ from pathlib import Path
 from harness.capabilities import Hands, HandsError
 from harness.errors import NotReady
 from harness.experiment.model import Service, System
+from harness.load.driver import Launch
 from harness.record.moves import Move
 from harness.substrates.local import channel
 from harness.substrates.local.process import Supervisor, WorldChild, spawn_logged
@@ -36,6 +37,7 @@ class LocalWorld:
         self, supervisor: Supervisor, hands: Hands, topology: Topology, env: Mapping[str, str]
     ) -> None:
         self.name = supervisor.name
+        self.launch: Launch | None = None
         self.hands = hands
         self.topology = topology
         self._supervisor = supervisor

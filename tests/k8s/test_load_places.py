@@ -1,0 +1,97 @@
+"""Load from pods of the cluster, and from here through the API server."""
+
+import json
+import time
+
+import numpy as np
+import pytest
+from clusters import devcluster, until
+from test_runs_on_pods import Place
+
+from harness.load.reading import read
+
+SYSTEM = """
+apiVersion: harness/v1
+kind: System
+metadata: {name: shop}
+spec:
+  kubernetes: {namespace: shop}
+  services:
+    web: {workload: deploy/web, port: 80, calls: [api]}
+    api: {workload: deploy/api, port: 8000}
+"""
+EXPERIMENT = """
+apiVersion: harness/v1
+kind: Experiment
+metadata: {name: load}
+spec:
+  hypothesis: Every arrival is sent, and its row comes home.
+  system: system.yaml
+  load:
+    requests: [{get: /products}]
+    entry: ENTRY
+    from: FROM
+    workers: WORKERS
+    arrivals: {requests: 60/s}
+    warmup: 1s
+    timeout: 5s
+  duration: LASTSs
+  settle: 1s
+  objectives: []
+"""
+
+
+class Loaded(Place):
+    def __init__(self, path, cluster, **fields):
+        super().__init__(path, cluster)
+        (path / "system.yaml").write_text(SYSTEM)
+        text = EXPERIMENT
+        for word, value in fields.items():
+            text = text.replace(word.upper(), str(value))
+        (path / "experiment.yaml").write_text(text)
+
+    def ended(self):
+        lines = (self.path / "reports/last/journal.jsonl").read_text().splitlines()
+        return next(s for s in map(json.loads, lines) if s["step"] == "load.ended")
+
+
+@pytest.fixture(scope="module")
+def workers(shop):
+    """Its nodes have the image of harness."""
+    if not shop.name:
+        pytest.skip("a given cluster: it may not have this image")
+    devcluster(shop.name, "images", "--harness", timeout_s=280)
+    return shop
+
+
+def load_pods(cluster):
+    chosen = ("-n", "harness", "-l", "app.kubernetes.io/name=harness-load")
+    return cluster.kubectl("get", "pods", *chosen, "-o", "name", check=False).split()
+
+
+def test_three_workers_on_three_nodes_share_one_schedule(workers, tmp_path):
+    place = Loaded(tmp_path, workers, entry="web", FROM="cluster", workers=3, lasts=4)
+    status, said = place.run("run", "experiment.yaml", timeout_s=150)
+    assert status == 0, said
+    recording, ended = read(tmp_path / "reports/last"), place.ended()
+    due = (recording.rows["intended"] - recording.rows["intended"][0]) / 1e9
+    assert np.allclose(due, np.arange(300) / 60, atol=1e-6)
+    assert (ended["due"], ended["sent"], ended["dropped"]) == (300, 300, 0)
+    assert [worker["rows"] for worker in ended["arrived"]] == [100, 100, 100]
+    assert len({worker["place"].rpartition(" on ")[2] for worker in ended["arrived"]}) == 3
+    assert "from inside of the cluster" in said
+    until("its pods are gone", lambda: not load_pods(workers), 30)
+
+
+def test_a_load_pod_that_is_killed_makes_the_run_invalid(workers, tmp_path):
+    place = Loaded(tmp_path, workers, entry="web", FROM="cluster", workers=2, lasts=60)
+    run = place.start("run", "experiment.yaml")
+    until("the load runs", lambda: "load.started" in place.steps(), 90)
+    time.sleep(2)
+    victim = load_pods(workers)[0]
+    workers.kubectl("-n", "harness", "delete", victim, "--force", "--grace-period=0")
+    said, _ = run.communicate(timeout=60)
+    assert run.returncode == 6, said
+    assert "load worker" in said
+    assert victim.partition("/")[2] in "".join(said.split())
+    until("its pods are gone", lambda: not load_pods(workers), 30)
