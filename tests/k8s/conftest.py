@@ -7,7 +7,17 @@ up and stays up, for those who run tests again and again.
 import os
 
 import pytest
-from clusters import SHOP, Cluster, bring_up, condition, devcluster, kubectl, until, why_not
+from clusters import (
+    REPOSITORY,
+    SHOP,
+    Cluster,
+    bring_up,
+    condition,
+    devcluster,
+    kubectl,
+    until,
+    why_not,
+)
 
 PROBES = """
 apiVersion: v1
@@ -66,6 +76,24 @@ def shop(cluster):
     cluster.kubectl("apply", "-k", str(SHOP))
     until("the shop is ready", lambda: is_whole(cluster), 90)
     return cluster
+
+
+@pytest.fixture(scope="session")
+def with_harness(shop):
+    """Its nodes have the image of harness itself."""
+    if not shop.name:
+        pytest.skip("a given cluster: it may not have this image")
+    devcluster(shop.name, "images", "--harness", timeout_s=280)
+    return shop
+
+
+@pytest.fixture(scope="session")
+def installed(shop):
+    """The usual installation. The janitor has no image here: it waits."""
+    shop.kubectl("apply", "-k", str(REPOSITORY / "k8s/overlays/namespaced"))
+    there = ("-n", "harness", "patch", "cronjob", "janitor")
+    shop.kubectl(*there, "-p", '{"spec": {"suspend": true}}')
+    return shop
 
 
 @pytest.fixture(scope="session")

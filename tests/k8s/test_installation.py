@@ -15,14 +15,6 @@ OVERLAYS = REPOSITORY / "k8s/overlays"
 HARNESS, AGENTS = "harness", "harness-agents"
 
 
-@pytest.fixture(scope="module")
-def installed(shop):
-    """The usual installation. The janitor has no image here: it waits."""
-    shop.kubectl("apply", "-k", str(OVERLAYS / "namespaced"))
-    shop.kubectl("-n", HARNESS, "patch", "cronjob", "janitor", "-p", '{"spec": {"suspend": true}}')
-    return shop
-
-
 def built(cluster, overlay):
     return list(yaml.safe_load_all(cluster.kubectl("kustomize", str(OVERLAYS / overlay))))
 

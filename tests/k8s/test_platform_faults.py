@@ -156,6 +156,27 @@ def test_each_is_confirmed_seen_by_kubectl_and_taken_back(cluster, place):
     assert after["replicas"] == 3
     assert after["template"]["spec"]["containers"][0]["image"] == "reliability-harness-checkout"
     assert "unschedulable" not in cluster.get("node", "n2")["spec"]
+    saw_it_all(report(place))
+
+
+def saw_it_all(record):
+    """The cluster's own story of the same faults, on the time axis of the run."""
+    seen = {}
+    for one in record["cluster"]:
+        seen.setdefault((one["kind"], one["name"]), []).append(one)
+    effects = {effect["intervention"]: effect for effect in record["effects"]}
+    deleted = seen["pod", effects["delete"]["target"].rpartition("/")[2]]
+    acted = effects["delete"]["injected_at_s"]
+    assert [one["state"] for one in deleted if one["at_s"] > acted - 1][:1] == ["leaving"]
+    assert deleted[-1]["state"] == "absent"
+    states = [one["state"] for one in seen["workload", "deployment/app"]]
+    assert {"short", "whole"} <= set(states)
+    assert "cordoned" in {one["state"] for one in seen["node", "n2"]}
+    assert "Killing" in {
+        o["state"] for (kind, _), them in seen.items() if kind == "event" for o in them
+    }
+    views = {r["intervention"]: r["controllers_say"] for r in record["recoveries"]}
+    assert "deployment/app" in views["delete"]
 
 
 def answers(cluster, node):

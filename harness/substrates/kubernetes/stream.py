@@ -81,7 +81,7 @@ class Exec:
         listening = True
         while True:
             waits = [wire, self._asked] if listening else [wire]
-            ready = [wire] if _pending(wire) else select.select(waits, [], [])[0]
+            ready = [wire] if pending(wire) else select.select(waits, [], [])[0]
             if self._asked in ready:
                 listening = self._pass_on(os.read(self._asked, _CHUNK))
             if wire in ready and not self._take(log):
@@ -117,18 +117,22 @@ class Exec:
 
 
 def _open(api: Api, namespace: str, pod: str, command: Sequence[str], container: str) -> WebSocket:
-    from websocket import WebSocketException
-
-    host = api.configuration.host
     flags = [(name, "true") for name in ("stdin", "stdout", "stderr")]
     query = urlencode([*(("command", word) for word in command), *flags, ("container", container)])
     where = f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(pod)}/exec"
-    url = f"{host.replace('http', 'ws', 1)}{where}?{query}"
+    return opened(api, f"{where}?{query}", _PROTOCOLS, f"exec in {pod}")
+
+
+def opened(api: Api, path: str, protocols: str, what: str) -> WebSocket:
+    """A websocket to the API server, in binary frames. Raises `ApiError`."""
+    from websocket import WebSocketException
+
     try:
-        found = _connected(api.configuration, url, _headers(api))
+        url = f"{api.configuration.host.replace('http', 'ws', 1)}{path}"
+        found = _connected(api.configuration, url, _headers(api, protocols))
     except (WebSocketException, OSError, ssl.SSLError) as error:
         status = getattr(error, "status_code", 0) or 0
-        raise ApiError(status, "", f"exec in {pod}: {plain(error)}") from None
+        raise ApiError(status, "", f"{what}: {plain(error)}") from None
     found.settimeout(None)
     return found
 
@@ -156,13 +160,13 @@ def _connected(configuration: Configuration, url: str, headers: list[str]) -> We
     return cast("WebSocket", found)
 
 
-def _headers(api: Api) -> list[str]:
+def _headers(api: Api, protocols: str) -> list[str]:
     auth: Any = api.configuration.auth_settings().get("BearerToken") or {}
     token = [f"authorization: {auth['value']}"] if auth.get("value") else []
-    return [*token, f"sec-websocket-protocol: {_PROTOCOLS}"]
+    return [*token, f"sec-websocket-protocol: {protocols}"]
 
 
-def _pending(wire: Any) -> bool:
+def pending(wire: Any) -> bool:
     """TLS has read ahead: select would not see it."""
     return isinstance(wire, ssl.SSLSocket) and wire.pending() > 0
 

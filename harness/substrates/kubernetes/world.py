@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from harness.agent.button import HALT
 from harness.agent.effects import Resource
@@ -30,10 +32,11 @@ class ClusterWorld:
     def __init__(
         self, api: Api, cluster: Cluster, hands: Hands, found: Found,
         resources: tuple[Resource, ...], leases: Leases,
-        launch: Launch | None = None,
+        launch: Launch | None = None, doors: Mapping[str, str] = MappingProxyType({}),
     ) -> None:  # fmt: skip
         self.name = ""
         self.launch = launch
+        self._doors = doors
         self.hands = hands
         self._api = api
         self._cluster = cluster
@@ -54,7 +57,7 @@ class ClusterWorld:
         return child
 
     def url(self, planned: str) -> str:
-        return planned
+        return self._doors.get(planned, planned)
 
     def halted(self) -> str:
         return self._halted
