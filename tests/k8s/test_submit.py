@@ -70,7 +70,8 @@ def test_the_machine_that_submitted_disappears_and_another_fetches(
     assert fetch.returncode == 0, out + progress
     assert "EXPLORED left-alone" in out
     (directory,) = (elsewhere / "reports").glob("*left-alone*")
-    steps = [json.loads(line)["step"] for line in (directory / "journal.jsonl").open()]
+    lines = (directory / "journal.jsonl").read_text().splitlines()
+    steps = [json.loads(line)["step"] for line in lines]
     assert {"injected", "witnessed", "gone", "run.ended"} <= set(steps)
     assert (directory / "recording.0.bin").stat().st_size > 64 + 40 * 100
     until("its Job is gone", lambda: not installed.kubectl(*job, check=False).strip(), 30)
