@@ -34,7 +34,7 @@ spec:
     - {{id: pieces, at: 10s, for: 4s, fault: dependency.slicer, from: api, to: cache, size: 64B, pause: 10ms}}
     - {{id: hangs, at: 17s, for: 4s, fault: dependency.timeout, from: api, to: database}}
     - {{id: down, at: 17s, for: 4s, fault: dependency.down, from: api, to: cache}}
-    - {{id: flaps, at: 25s, for: 4s, fault: dependency.flapping, from: api, to: database, down: 500ms, up: 500ms}}
+    - {{id: flaps, at: 25s, for: 4s, fault: dependency.flapping, from: api, to: database, down: 1s, up: 1s}}
     - {{id: resets, at: 25s, for: 4s, fault: dependency.reset, from: api, to: cache}}
     - {{id: limited, at: 33s, for: 4s, fault: dependency.limit_data, from: api, to: cache, limit: 2KB}}
   objectives:
