@@ -40,6 +40,8 @@ class Watch:
     #: Whose target was replaced, and whose filter is to be changed by the next `Make`.
     replaced: set[str] = field(default_factory=set)
     moving: set[str] = field(default_factory=set)
+    #: Whose target went, or whose filter could not be changed: taken back early.
+    lost: set[str] = field(default_factory=set)
     receipts: dict[Resource, str] = field(default_factory=dict)
     busy: dict[Resource, str] = field(default_factory=dict)
     generations: dict[Resource, int] = field(default_factory=dict)
@@ -48,9 +50,11 @@ class Watch:
 
     # ------------------------------------------------------------ what reached the disk
 
-    def said(self, step: str) -> None:
+    def said(self, step: str, effect: str) -> None:
         """A step that is to be written, whether the disk takes it or not."""
         self.aborted = self.aborted or step == "abort"
+        if step == "replaced":
+            self.lost.add(effect)
 
     def written(self, step: Step) -> None:
         effect = step.effect
@@ -116,7 +120,7 @@ class Watch:
         later = [e for e in wanted if self.orders.get(e, -1) > order]
         hold(not (self.aborted and later), "after an abort the latest goes first", f"{id}, {later}")
         life = self.engine.lives[id].plan
-        early = self.aborted or life.prepare or life.instead_of or id in self.replaced
+        early = self.aborted or life.prepare or life.instead_of or id in self.lost
         if self.punctual and not early and id in self.injected:
             held = now - self.injected[id]
             hold(held >= life.lasts - 1e-9, "no effect ends before its time", f"{id}, {held:.2f} s")
@@ -162,6 +166,8 @@ class Watch:
             self.busy.pop(self.substrate.resources[id], None)
             if all(effect.id != id for effect in command.in_force):
                 self._tried("revert", id)
+            elif id in self.injected:
+                self.lost.add(id)
         elif isinstance(command, go.CheckGone):
             self._tried("check", id)
 

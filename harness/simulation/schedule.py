@@ -213,7 +213,7 @@ class Schedule:
         self.sent.append(_Sent(command, wait=self._wait(command)))
 
     def _write(self, command: go.Write) -> str:
-        self.watch.said(command.step)
+        self.watch.said(command.step, command.effect)
         number, self.lines = self.lines, self.lines + 1
         if number == self.troubles.disk_at or (self.troubles.disk_full and self.unwritten):
             self._tell(f"         NOT written: {command.step} {command.effect}")

@@ -61,7 +61,9 @@ def said(world: str, host: str, command: str, directory: Path, service=True):
 
 
 def faults_of_a_world():
-    """Ours that a local world can take; those of a cluster's own things are tried in tests/k8s."""
+    """Ours that a local world can take; those of a cluster's own things, and of its regions, are
+    tried in tests/k8s."""
     offered = (Links, Signals, Edges, Units)
-    ours = [n for n in registry.names() if registry.find(n).__module__.startswith("harness.")]
+    everybody = [n for n in registry.names() if not n.startswith("region.")]
+    ours = [n for n in everybody if registry.find(n).__module__.startswith("harness.")]
     return {name for name in ours if registry.find(name).needs in offered}

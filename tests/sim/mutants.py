@@ -7,11 +7,12 @@ simulation sees from outside is tested, and not what the engine says of itself.
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from types import FunctionType
 
 from harness.agent.effects import InForce, Snapshot
 from harness.record import journal
-from harness.run import dispatch, engine, holdings, lives, recover, timeline
+from harness.run import dispatch, engine, holdings, lives, newcomers, recover, timeline
 from harness.run import lifecycle as go
 from harness.run.lifecycle import State
 from harness.simulation import crash
@@ -353,6 +354,29 @@ def unseen_is_enough(patch):
 
     old = Timeline.next_at
     patch(Timeline, "next_at", next_at)
+
+
+# ---------------------------------------------------------------- what is replaced, and what moves
+
+
+@mutant("a fault follows only what was replaced")
+def newcomers_name_themselves(patch):
+    old = newcomers._newcomer
+
+    def newcomer(*args):
+        new = old(*args)
+        return replace(new, instead_of=new.id)
+
+    patch(newcomers, "_newcomer", newcomer)
+
+
+@mutant("what moves is on, and stays on")
+def what_moves_is_put_away(patch):
+    def put(in_force, new):
+        others = tuple(e for e in in_force if e.id != new.id)
+        return others if others != in_force else (*in_force, new)
+
+    patch(holdings, "_put", put)
 
 
 # ---------------------------------------------------------------- the end
