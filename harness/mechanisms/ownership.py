@@ -19,7 +19,7 @@ _NAMES = frozenset(
 #: Queues by kind and handle.
 _QUEUES = frozenset(("root", "ingress"))
 #: What a mechanism only looks at, so as to know its target again.
-_SEEN = frozenset(("netns", "card"))
+_SEEN = frozenset(("netns", "card", "toxics of others"))
 _NOTHING = frozenset(("", "none"))
 _OUR_HANDLE = f" {OURS >> 16:x}:"
 

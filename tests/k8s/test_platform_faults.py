@@ -70,11 +70,11 @@ spec:
 """
 TIMELINE = """
     - {id: kill, at: 3s, fault: container.kill, target: app, pick: one}
-    - {id: delete, at: 7s, fault: pod.delete, target: app, pick: one}
-    - {id: scale, at: 12s, for: 6s, fault: scale.to, target: app, replicas: 1}
-    - {id: image, at: 24s, for: 5s, fault: rollout.bad_image, target: app}
-    - {id: cordon, at: 34s, for: 3s, fault: node.cordon, target: node/n2}
-    - {id: drain, at: 40s, for: 5s, fault: node.drain, target: node/n2, grace: 1s}
+    - {id: delete, at: 10s, fault: pod.delete, target: app, pick: one}
+    - {id: scale, at: 15s, for: 6s, fault: scale.to, target: app, replicas: 1}
+    - {id: image, at: 27s, for: 5s, fault: rollout.bad_image, target: app}
+    - {id: cordon, at: 37s, for: 3s, fault: node.cordon, target: node/n2}
+    - {id: drain, at: 43s, for: 5s, fault: node.drain, target: node/n2, grace: 1s}
 """
 DOWN = "    - {id: down, at: 3s, for: 6s, fault: node.down, target: node/n3}"
 SAMPLED_S = 0.4
@@ -190,7 +190,8 @@ def answers(cluster, node):
 def test_a_node_without_power_gets_it_back_also_when_the_harness_is_killed(cluster, place):
     running = started(cluster, place, DOWN)
     try:
-        until("n3 is off", lambda: not answers(cluster, "n3"), 40)
+        until("n3 is off", lambda: running.poll() is not None or not answers(cluster, "n3"), 40)
+        assert running.poll() is None, running.communicate()[0]
         os.kill(running.pid, signal.SIGKILL)
         running.communicate(timeout=10)
         until("n3 has power again", lambda: answers(cluster, "n3"), 30)

@@ -13,7 +13,9 @@ import pytest
 from real_toxiproxy import free_port, toxiproxy
 from toxiproxy.toxic import Toxic
 
-from harness.substrates.attached.toxiproxy_api import Server, ToxiproxyError
+from harness.agent.effects import ToxiproxyEdge
+from harness.substrates.attached.toxiproxy import Toxiproxy
+from harness.substrates.attached.toxiproxy_api import Server, ToxiproxyError, Unanswered
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +48,40 @@ def test_the_whole_life_of_a_proxy_and_its_toxics(url):
         server.delete(name)
     assert server.toxics(name) == ()
     server.remove(name, "one & two")
+
+
+@contextlib.contextmanager
+def pouring() -> Iterator[int]:
+    """The port of a server that sends without an end to whoever comes."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, contextlib.ExitStack() as stack:
+
+        def pour() -> None:
+            with contextlib.suppress(OSError):
+                taken = stack.enter_context(listener.accept()[0])
+                while True:
+                    taken.sendall(bytes(1 << 16))
+
+        threading.Thread(target=pour, daemon=True).start()
+        yield listener.getsockname()[1]
+
+
+def test_a_connection_that_takes_nothing_holds_up_no_taking_back(url):
+    server, listen, mechanism = Server(url), free_port(), Toxiproxy()
+    with pouring() as upstream:
+        server.create("stuck", f"127.0.0.1:{listen}", f"127.0.0.1:{upstream}")
+        before = vars(server.proxy("stuck"))
+        edge = ToxiproxyEdge("a->b", url, f"127.0.0.1:{listen}", f"127.0.0.1:{upstream}", "", ())
+        snapshot = mechanism.snapshot(edge)
+        server.add("stuck", latency(f"{snapshot.mark}-slow"))
+        with socket.create_connection(("127.0.0.1", listen)):
+            time.sleep(1.0)  # until all buffers are full
+            with pytest.raises(Unanswered):
+                server.remove("stuck", f"{snapshot.mark}-slow")
+            mechanism.make(edge, snapshot, ())
+            assert server.toxics("stuck") == ()
+            assert [vars(proxy) for proxy in server.proxies()] == [before]
+            assert mechanism.snapshot(edge).settings == snapshot.settings
+        server.delete("stuck")
 
 
 def test_two_servers_at_once(url):

@@ -100,7 +100,10 @@ def held_by(
 def test_each_fault_is_confirmed_when_made_and_only_then(edge, traffic, fault):
     mechanism, server = Toxiproxy(), Server(edge.server)
     before = mechanism.snapshot(edge)
-    assert before.settings == {"proxy": "redis", "enabled": "true", "toxics of harness": "none"}
+    assert before.settings == {
+        "proxy": "redis", "enabled": "true", "listen": edge.listen, "upstream": edge.upstream,
+        "toxics of harness": "none", "toxics of others": "none",
+    }  # fmt: skip
     mechanism.make(edge, before, (ON,))
     try:
         time.sleep(0.2)

@@ -28,6 +28,7 @@ OTHERS = [
     ("proxy", "redirect", "present", "none"),
     ("standing_proxy", "toxics", "latency_1", "none"),
     ("toxiproxy", "toxics of harness", "harness-a, harness-b", "harness-b"),
+    ("toxiproxy", "toxics of others", "none", "slow"),
     ("signals", "stopped", "7:100 8:200", "8:200"),
     ("netem", "root", "fq_codel 0:", "tbf 8001:"),
     ("netem", "ingress", "", "ingress ffff:"),

@@ -22,11 +22,12 @@ from harness.agent.effects import (
     Snapshot,
     ToxiproxyEdge,
 )
-from harness.substrates.attached.toxiproxy_api import Server, ToxiproxyError
+from harness.substrates.attached.toxiproxy_api import Server, ToxiproxyError, Unanswered
 from harness.substrates.attached.toxiproxy_hold import Hold, slug
 
 PREFIX = "harness-"
 NONE = "none"
+OURS, OTHERS = "toxics of harness", "toxics of others"
 _SETTLE_S = 0.2  # an answer that never came may belong to a request that is still carried out
 _LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 _ANY = ("", "0.0.0.0", "::", "[::]")  # noqa: S104  what a server may say of itself
@@ -38,10 +39,10 @@ class Toxiproxy:
     name = "toxiproxy"
 
     def __init__(self) -> None:
-        self._servers: dict[str, Server] = {}
+        self._servers: dict[ToxiproxyEdge, Server] = {}
         self._holds: dict[ToxiproxyEdge, Hold] = {}
         self._ended: dict[str, float] = {}
-        self._turn = threading.Lock()
+        self._turns: dict[ToxiproxyEdge, threading.Lock] = {}
 
     def works(self, edge: ToxiproxyEdge | None = None, effects: tuple[Effect, ...] = ()) -> str:
         return ""
@@ -49,22 +50,31 @@ class Toxiproxy:
     def snapshot(self, edge: ToxiproxyEdge) -> Snapshot:
         server = self._server(edge)
         found = proxy_at(server, edge)
-        settings = {"proxy": NONE, "enabled": "", "toxics of harness": NONE}
+        settings = {"proxy": NONE, "enabled": "", "listen": "", "upstream": "", OURS: NONE}
         if found is not None:
-            ours = [t.name for t in server.toxics(found.name) if t.name.startswith(PREFIX)]
+            names = sorted(t.name for t in server.toxics(found.name))
             settings = {
                 "proxy": found.name,
                 "enabled": str(found.enabled).lower(),
-                "toxics of harness": ", ".join(sorted(ours)) or NONE,
+                "listen": found.listen,
+                "upstream": found.upstream,
+                OURS: ", ".join(n for n in names if n.startswith(PREFIX)) or NONE,
+                OTHERS: ", ".join(n for n in names if not n.startswith(PREFIX)) or NONE,
             }
         return Snapshot(self.name, settings, f"{PREFIX}{secrets.token_hex(4)}")
 
     def make(self, edge: ToxiproxyEdge, snapshot: Snapshot, effects: tuple[InForce, ...]) -> None:
-        with self._turn:
-            if effects:
+        held = edge in self._holds
+        with self._turns.setdefault(edge, threading.Lock()):
+            if not effects:
+                return self._take_back(edge, snapshot)
+            try:
                 self._carry(edge, snapshot, effects)
-            else:
+            except Unanswered:
+                if not held:
+                    raise
                 self._take_back(edge, snapshot)
+                self._carry(edge, snapshot, effects)
 
     def measure(self, edge: ToxiproxyEdge, effect: Effect | None, for_s: float) -> EdgeSeen:
         hold = self._holds.get(edge)
@@ -72,19 +82,19 @@ class Toxiproxy:
 
     def exercised(self, edge: ToxiproxyEdge, effect_id: str) -> Exercised:
         hold = self._holds.get(edge)
-        counts = hold.met() if hold else self._ended
-        return Exercised(counts.get(effect_id, 0.0), "connections")
+        now = hold.met().get(effect_id, 0.0) if hold else 0.0
+        return Exercised(now + self._ended.get(effect_id, 0.0), "connections")
 
     # ------------------------------------------------------------ helpers
 
     def _server(self, edge: ToxiproxyEdge) -> Server:
-        return self._servers.setdefault(edge.server, server_of(edge))
+        return self._servers.setdefault(edge, server_of(edge))
 
     def _carry(self, edge: ToxiproxyEdge, snapshot: Snapshot, effects: tuple[InForce, ...]) -> None:
-        if snapshot.settings["toxics of harness"] != NONE:
+        if snapshot.settings[OURS] != NONE:
             raise ToxiproxyError(
                 f"{edge.server} has toxics of another run of harness on {edge.listen}: "
-                f"{snapshot.settings['toxics of harness']} (harness recover --all, where it ran)"
+                f"{snapshot.settings[OURS]} (harness recover --all, where it ran)"
             )
         if edge not in self._holds:
             self._holds[edge] = self._begin(edge, snapshot)
@@ -100,7 +110,8 @@ class Toxiproxy:
         hold = self._holds.pop(edge, None)
         if hold is not None:
             hold.close()
-            self._ended.update(hold.met())
+            for id, count in hold.met().items():
+                self._ended[id] = self._ended.get(id, 0.0) + count
         server, name = self._server(edge), _name(edge, snapshot)
         if _unmarked(server, name, snapshot) or hold is None:
             time.sleep(_SETTLE_S)
@@ -109,6 +120,31 @@ class Toxiproxy:
 
 def _unmarked(server: Server, name: str, snapshot: Snapshot) -> bool:
     """Remove what bears the mark, and make the proxy as it was; whether there was anything."""
+    note = f"{snapshot.mark}-anew"
+    if server.proxy(note) is None:
+        try:
+            return _removed(server, name, snapshot)
+        except Unanswered:
+            if snapshot.settings.get(OTHERS, NONE) != NONE:
+                raise
+    _make_anew(server, name, snapshot, note)
+    return True
+
+
+def _make_anew(server: Server, name: str, snapshot: Snapshot, note: str) -> None:
+    """`note` is a proxy, too: it tells whoever goes on when we die in the middle."""
+    was = snapshot.settings
+    if was["proxy"] != NONE:
+        if server.proxy(note) is None:
+            server.create(note, "127.0.0.1:0", was["upstream"], enabled=False)
+        server.delete(name)
+        server.create(name, was["listen"], was["upstream"], was["enabled"] == "true")
+        server.delete(note)
+    else:
+        server.delete(name)
+
+
+def _removed(server: Server, name: str, snapshot: Snapshot) -> bool:
     if snapshot.settings["proxy"] == NONE:
         found = server.proxy(name)
         server.delete(name)
