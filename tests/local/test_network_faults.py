@@ -21,7 +21,9 @@ from harness.record.witness import Witnessed
 LOOK_S = 0.6
 FIRST = "wire"
 #: Refused by name, so that the ladder goes on to the next rung.
-NOT_TAKEN = {("netem", "network.corrupt"), ("netem", "network.partition")}
+NOT_TAKEN = {
+    ("netem", "network.corrupt"), ("netem", "network.partition"), ("nfqueue", "network.partition"),
+}  # fmt: skip
 #: About 120 probes a look. Half of 30 % passes for it once in 10^13 with so many.
 MANY = 8
 MEASURED = ("network.latency", "network.bandwidth")  # not drawn: few probes tell
