@@ -4,7 +4,8 @@ Rules of our own hand packets to a relay, which sends on what it lets through. I
 CAP_NET_ADMIN and CAP_NET_RAW in the host's network and nothing else: no device, no program in the
 kernel, no other namespace. Rules, queues and relay end with one another. Caveat: a packet costs
 some 50 microseconds; what comes in cannot be doubled, no sender is told of a cut, what is not IPv4
-is not touched, and traffic that ends below netfilter (packet sockets) is not met.
+is not touched, and traffic that ends below netfilter (packet sockets) is not met. The witness
+stands above netfilter, so where a fault names no peers it asks the next hops alone.
 """
 
 from __future__ import annotations
