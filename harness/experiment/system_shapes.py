@@ -71,6 +71,17 @@ SERVICE = Shape(
     ),
 )
 
+
+def _placed(priority: str, tolerations: str, taint: str) -> tuple[Key, ...]:
+    """Where pods of ours may be, and with what: examples of a priority and of a toleration."""
+    return (
+        Key("priority", "the name of a PriorityClass", TEXT, priority),
+        Key("pull_secrets", "names of Secrets", NAMES, ["registry"]),
+        Key("node_selector", "only on nodes with these labels", WORDS, {"pool": "test"}),
+        Key("tolerations", tolerations, {"type": "array", "items": TEXT}, [taint]),
+    )
+
+
 AGENT = Shape(
     "agent",
     "The pods that carry faults out, one on each node with targets, privileged there alone.",
@@ -86,14 +97,10 @@ AGENT = Shape(
         Key("image", "with Python 3.9 or later; the code is sent along", TEXT, "agent:1.0"),
         Key("cpu", "requested and limited", TEXT, "500m"),
         Key("memory", "requested and limited", TEXT, "256Mi"),
-        Key("priority", "the name of a PriorityClass", TEXT, "chaos"),
-        Key("pull_secrets", "names of Secrets", NAMES, ["registry"]),
-        Key("node_selector", "only on nodes with these labels", WORDS, {"pool": "test"}),
-        Key(
-            "tolerations",
+        *_placed(
+            "chaos",
             "KEY=VALUE:EFFECT, or KEY:EFFECT; else every taint",
-            {"type": "array", "items": TEXT},
-            ["dedicated=chaos:NoSchedule"],
+            "dedicated=chaos:NoSchedule",
         ),
     ),
 )
@@ -106,15 +113,7 @@ LOAD_PODS = Shape(
         Key("image", "that of harness itself, of this version", TEXT, "reliability-harness:1.0"),
         Key("cpu", "requested", TEXT, "100m"),
         Key("memory", "requested and limited", TEXT, "512Mi"),
-        Key("priority", "the name of a PriorityClass", TEXT, "load"),
-        Key("pull_secrets", "names of Secrets", NAMES, ["registry"]),
-        Key("node_selector", "only on nodes with these labels", WORDS, {"pool": "test"}),
-        Key(
-            "tolerations",
-            "KEY=VALUE:EFFECT, or KEY:EFFECT",
-            {"type": "array", "items": TEXT},
-            ["dedicated=load:NoSchedule"],
-        ),
+        *_placed("load", "KEY=VALUE:EFFECT, or KEY:EFFECT", "dedicated=load:NoSchedule"),
     ),
 )
 

@@ -12,72 +12,49 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import Optional, Sequence, Tuple
+from typing import Sequence, Tuple
 
 from harness.agent.effects import Effect, InForce, Link, LinkProfile, Snapshot
-from harness.agent.nursery import nursery
-from harness.agent.protocol import Failed, TargetGone
+from harness.agent.protocol import Failed
 from harness.mechanisms import pods
-from harness.mechanisms.by_relay import ByRelay, Holding
-from harness.mechanisms.hosts import Host, host_at
-from harness.mechanisms.namespaces import Once, identity, inside, tried_apart
+from harness.mechanisms.by_card import ByCard
+from harness.mechanisms.hosts import host_at
+from harness.mechanisms.namespaces import Once, inside, tried_apart
 from harness.mechanisms.netfilter_queue import Queue
 from harness.mechanisms.nft import tables
 from harness.mechanisms.nft_catch import Catch
 from harness.mechanisms.queue_relay import PREFIX
-from harness.mechanisms.relay_process import RelayProcess
-from harness.mechanisms.strays import sweep
 
 
-class NfQueue(ByRelay):
+class NfQueue(ByCard):
     """The mechanism of `Link` where no program can be attached and no tap made."""
 
     name = "nfqueue"
+    module = "queue_relay"
+    things = "tables"
     above = True
 
     def __init__(self) -> None:
         super().__init__()
         self._refusal = Once(_refusal)
 
-    def works(self, link: Optional[Link] = None, effects: Tuple[Effect, ...] = ()) -> str:
+    def _refused(self, effects: Tuple[Effect, ...]) -> str:
         asked = [effect for effect in effects if isinstance(effect, LinkProfile)]
-        if found := self._refusal() or refusal(asked):
-            return found
-        if link is None:
-            return ""
-        nursery()  # it is warm by the time that something is made
+        return self._refusal() or refusal(asked)
+
+    def _unfit(self, link: Link) -> str:
         return "" if host_at(link.netns, link.address) else "no network card with an address"
 
-    def _look(self, link: Link) -> Snapshot:
-        """Which tables of ours are there."""
-        host = _host(link)
-        settings = {
-            "netns": str(identity(link.netns)), "card": host.device,
-            "tables": " ".join(_tables_at(link)),
-        }  # fmt: skip
-        return Snapshot(self.name, settings)
-
     def _check(self, link: Link, snapshot: Snapshot, effects: Tuple[InForce, ...]) -> None:
-        if str(identity(link.netns)) != snapshot.settings["netns"]:
-            raise TargetGone(f"{link.target}: its network is gone")
+        super()._check(link, snapshot, effects)
         if why := refusal([e.effect for e in effects if isinstance(e.effect, LinkProfile)]):
             raise Failed(f"{link.target}: {why}")
 
-    def _put_in(
-        self, link: Link, holding: Holding, snapshot: Snapshot, effects: Tuple[InForce, ...]
-    ) -> None:
-        host = _host(link)
-        holding.relay = RelayProcess("queue_relay", link.netns, host.device, mac=host.mac)
-        holding.tell(effects)
+    def _found(self, link: Link) -> Tuple[str, ...]:
+        return tuple(sorted(t for t in inside(link.netns, tables) if _pid_of(t)))
 
-    def _take_out(self, link: Link, holding: Holding, snapshot: Snapshot) -> None:
-        relay = holding.let_go()
-        if relay is not None:
-            relay.end()
-        holding.forget()
-        if str(identity(link.netns)) == snapshot.settings.get("netns"):
-            foreign = frozenset(snapshot.settings["tables"].split())
-            sweep(link.target, lambda: _tables_at(link), foreign, _pid_of, "queue_relay")
+    def _pid_of(self, thing: str) -> int:
+        return _pid_of(thing)
 
 
 def refusal(effects: Sequence[LinkProfile]) -> str:
@@ -87,17 +64,6 @@ def refusal(effects: Sequence[LinkProfile]) -> str:
     if any(profile.duplicate and profile.direction != "forth" for profile in effects):
         return "NFQUEUE cannot double what comes in"
     return ""
-
-
-def _host(link: Link) -> Host:
-    host = host_at(link.netns, link.address)
-    if host is None:
-        raise TargetGone(f"{link.target}: its network is gone")
-    return host
-
-
-def _tables_at(link: Link) -> Tuple[str, ...]:
-    return tuple(sorted(t for t in inside(link.netns, tables) if _pid_of(t)))
 
 
 def _pid_of(table: str) -> int:

@@ -10,80 +10,43 @@ Linux 6.6, and nothing of the traffic-control modules. Caveat: a packet that is 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Optional, Tuple
+from typing import Tuple
 
-from harness.agent.effects import Effect, InForce, Link, Snapshot
-from harness.agent.nursery import nursery
-from harness.agent.protocol import TargetGone
+from harness.agent.effects import Effect, Link
 from harness.mechanisms.bpf import INGRESS, Attached, passing
-from harness.mechanisms.by_relay import ByRelay, Holding
-from harness.mechanisms.hosts import Host, host_at
-from harness.mechanisms.namespaces import Once, identity, inside, tried_apart
+from harness.mechanisms.by_card import ByCard
+from harness.mechanisms.hosts import host_at
+from harness.mechanisms.namespaces import Once, inside, tried_apart
 from harness.mechanisms.netlink import Netlink
-from harness.mechanisms.relay_process import RelayProcess
-from harness.mechanisms.strays import sweep
 from harness.mechanisms.tap import DEVICE, Tap
 from harness.mechanisms.tap_relay import PREFIX
 
 
-class TapNetem(ByRelay):
+class TapNetem(ByCard):
     """The mechanism of `Link` where the card is somebody else's and the kernel has no netem."""
 
     name = "tapnetem"
+    module = "tap_relay"
+    things = "taps"
 
     def __init__(self) -> None:
         super().__init__()
         self._refusal = Once(_refusal)
 
-    def works(self, link: Optional[Link] = None, effects: Tuple[Effect, ...] = ()) -> str:
-        if (found := self._refusal()) or link is None:
-            return found
-        nursery()  # it is warm by the time that something is made
+    def _refused(self, effects: Tuple[Effect, ...]) -> str:
+        return self._refusal()
+
+    def _unfit(self, link: Link) -> str:
         return _not_a_card(link)
 
-    def _look(self, link: Link) -> Snapshot:
-        """Which taps of ours are beside the card."""
-        host = _host(link)
-        settings = {
-            "netns": str(identity(link.netns)),
-            "card": host.device,
-            "taps": " ".join(_taps_at(link)),
-        }
-        return Snapshot(self.name, settings)
+    def _found(self, link: Link) -> Tuple[str, ...]:
+        return inside(link.netns, _taps)
 
-    def _check(self, link: Link, snapshot: Snapshot, effects: Tuple[InForce, ...]) -> None:
-        if str(identity(link.netns)) != snapshot.settings["netns"]:
-            raise TargetGone(f"{link.target}: its network is gone")
-
-    def _put_in(
-        self, link: Link, holding: Holding, snapshot: Snapshot, effects: Tuple[InForce, ...]
-    ) -> None:
-        host = _host(link)
-        holding.relay = RelayProcess("tap_relay", link.netns, host.device, mac=host.mac)
-        holding.tell(effects)
-
-    def _take_out(self, link: Link, holding: Holding, snapshot: Snapshot) -> None:
-        relay = holding.let_go()
-        if relay is not None:
-            relay.end()
-        holding.forget()
-        if str(identity(link.netns)) == snapshot.settings.get("netns"):
-            foreign = frozenset(snapshot.settings["taps"].split())
-            sweep(link.target, lambda: _taps_at(link), foreign, _pid_of, "tap_relay")
+    def _pid_of(self, thing: str) -> int:
+        return _pid_of(thing)
 
 
 # ---------------------------------------------------------------- beside the card
-
-
-def _host(link: Link) -> Host:
-    host = host_at(link.netns, link.address)
-    if host is None:
-        raise TargetGone(f"{link.target}: its network is gone")
-    return host
-
-
-def _taps_at(link: Link) -> Tuple[str, ...]:
-    return inside(link.netns, _taps)
 
 
 def _taps() -> Tuple[str, ...]:

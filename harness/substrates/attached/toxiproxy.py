@@ -50,7 +50,8 @@ class Toxiproxy:
     def snapshot(self, edge: ToxiproxyEdge) -> Snapshot:
         server = self._server(edge)
         found = proxy_at(server, edge)
-        settings = {"proxy": NONE, "enabled": "", "listen": "", "upstream": "", OURS: NONE}
+        settings = {"proxy": NONE, "enabled": "", "listen": "", "upstream": ""}
+        settings |= {OURS: NONE, OTHERS: NONE}
         if found is not None:
             names = sorted(t.name for t in server.toxics(found.name))
             settings = {
@@ -125,8 +126,8 @@ def _unmarked(server: Server, name: str, snapshot: Snapshot) -> bool:
         try:
             return _removed(server, name, snapshot)
         except Unanswered:
-            if snapshot.settings.get(OTHERS, NONE) != NONE:
-                raise
+            if snapshot.settings.get(OTHERS) != NONE:
+                raise  # theirs would go with the proxy, or nobody has noted whether there are any
     _make_anew(server, name, snapshot, note)
     return True
 

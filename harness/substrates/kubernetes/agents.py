@@ -137,12 +137,10 @@ def _owner(crew: Crew, first: str) -> Json:
 def make_room(crew: Crew) -> None:
     """The agents' own namespace and account, where nobody has installed them."""
     agent = crew.agent
-    place = f"/api/v1/namespaces/{agent.namespace}"
+    accounts = f"/api/v1/namespaces/{agent.namespace}/serviceaccounts"
     try:
-        if crew.api.find(place) is None:
-            crew.api.create("/api/v1/namespaces", manifest.namespace(agent))
-        if crew.api.find(f"{place}/serviceaccounts/{manifest.ACCOUNT}") is None:
-            crew.api.create(f"{place}/serviceaccounts", manifest.account(agent))
+        crew.api.ensure("/api/v1/namespaces", manifest.namespace(agent))
+        crew.api.ensure(accounts, manifest.account(agent))
     except ApiError as error:
         raise refusal(error, f"the namespace {agent.namespace} for agents is not there") from None
     for namespace in crew.halted_by:
@@ -155,8 +153,7 @@ def _give_sight(crew: Crew, namespace: str) -> None:
     kinds = ("roles", "rolebindings")
     try:
         for kind, body in zip(kinds, manifest.sight(namespace, crew.agent), strict=True):
-            if crew.api.find(f"{place}/{kind}/{manifest.ACCOUNT}") is None:
-                crew.api.create(f"{place}/{kind}", body)
+            crew.api.ensure(f"{place}/{kind}", body)
     except ApiError as error:
         log.info("the agents' Role in %s cannot be looked at: %s", namespace, error.told)
 

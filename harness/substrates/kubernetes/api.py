@@ -95,6 +95,11 @@ class Api:
                 return None
             raise
 
+    def ensure(self, path: str, body: Json) -> None:
+        """An object of the collection at `path`, where nobody has made one of its name."""
+        if self.find(f"{path}/{body['metadata']['name']}") is None:
+            self.create(path, body)
+
     def items(self, path: str, **query: str) -> Iterator[Json]:
         """Every object of a list, page by page; begun anew, twice at most, when it expired."""
         seen: set[str] = set()

@@ -138,11 +138,7 @@ def manifest_of(job: LoadJob) -> dict[str, Any]:
         "restartPolicy": "Never", "automountServiceAccountToken": False,
         "enableServiceLinks": False, "securityContext": restricted.POD,
         "terminationGracePeriodSeconds": 2, "topologySpreadConstraints": [spread],
-        "containers": [container], "volumes": volumes,
-        "nodeSelector": dict(place.node_selector),
-        "tolerations": [manifest.toleration(text) for text in place.tolerations],
-        "imagePullSecrets": [{"name": name} for name in place.pull_secrets],
-        **({"priorityClassName": place.priority} if place.priority else {}),
+        "containers": [container], "volumes": volumes, **manifest.placed(place),
     }  # fmt: skip
     return {
         "apiVersion": "batch/v1", "kind": "Job",
@@ -158,9 +154,7 @@ def manifest_of(job: LoadJob) -> dict[str, Any]:
 
 def _make_room(job: LoadJob) -> None:
     """A namespace of its own, where nobody has installed it."""
-    name = job.place.namespace
-    if job.api.find(f"/api/v1/namespaces/{name}") is None:
-        job.api.create("/api/v1/namespaces", restricted.namespace(name))
+    job.api.ensure("/api/v1/namespaces", restricted.namespace(job.place.namespace))
 
 
 def _awaited(job: LoadJob) -> dict[int, Pod]:

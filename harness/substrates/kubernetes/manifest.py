@@ -78,11 +78,19 @@ def _pod(node: str, agent: AgentPod, deadline: int) -> Json:
         "restartPolicy": "Never",
         "activeDeadlineSeconds": deadline,
         "terminationGracePeriodSeconds": 2,
-        "tolerations": [toleration(t) for t in agent.tolerations] or [{"operator": "Exists"}],
-        "nodeSelector": dict(agent.node_selector),
-        "imagePullSecrets": [{"name": name} for name in agent.pull_secrets],
         "containers": [container],
-        **({"priorityClassName": agent.priority} if agent.priority else {}),
+        **placed(agent, otherwise=({"operator": "Exists"},)),
+    }
+
+
+def placed(pods: AgentPod, otherwise: tuple[Json, ...] = ()) -> Json:
+    """What of a pod's spec says where it may be, and with what; `otherwise` are the tolerations
+    where none are given."""
+    return {
+        "tolerations": [toleration(text) for text in pods.tolerations] or list(otherwise),
+        "nodeSelector": dict(pods.node_selector),
+        "imagePullSecrets": [{"name": name} for name in pods.pull_secrets],
+        **({"priorityClassName": pods.priority} if pods.priority else {}),
     }
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import InvalidRun, NotReady, UsageError
+from harness.substrates.kubernetes import restricted
 from harness.substrates.kubernetes.agents import refusal
 from harness.substrates.kubernetes.api import Api, ApiError
 from harness.substrates.kubernetes.objects import Pod, pod_of
@@ -138,25 +139,18 @@ def submit(
 
 def job(name: str, arguments: tuple[str, ...], image: str, keep_s: int) -> dict[str, Any]:
     """Restricted in every way that Pod Security knows of."""
+    mounts, volumes = restricted.writable("runs", _ROOT)
     container = {
         "name": "harness", "image": image, "imagePullPolicy": "IfNotPresent",
         "command": ["sh", "-c", _MAIN, "run", *arguments],
         "env": [{"name": "XDG_STATE_HOME", "value": f"{_ROOT}/state"},
                 {"name": "HOME", "value": _ROOT}, {"name": "KEEP_S", "value": str(keep_s)}],
-        "securityContext": {
-            "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": restricted.CONTAINER, "volumeMounts": mounts,
         "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
-        "volumeMounts": [{"name": "runs", "mountPath": _ROOT},
-                         {"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108  the pod's own
     }  # fmt: skip
-    user = {"runAsNonRoot": True, "runAsUser": 1000, "runAsGroup": 1000, "fsGroup": 1000,
-            "seccompProfile": {"type": "RuntimeDefault"}}  # fmt: skip
     spec = {
-        "restartPolicy": "Never", "serviceAccountName": ACCOUNT, "securityContext": user,
-        "containers": [container], "terminationGracePeriodSeconds": 60,
-        "volumes": [{"name": "runs", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}],
+        "restartPolicy": "Never", "serviceAccountName": ACCOUNT, "securityContext": restricted.POD,
+        "containers": [container], "terminationGracePeriodSeconds": 60, "volumes": volumes,
     }  # fmt: skip
     labels = {LABEL: name}
     return {
