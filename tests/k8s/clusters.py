@@ -15,6 +15,27 @@ REPOSITORY = Path(__file__).parents[2]
 MODULE = (sys.executable, "-m", "devcluster")
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(REPOSITORY / "k8s")}
 SHOP = REPOSITORY / "scenarios/checkout/kubernetes"
+#: A part of it as a System.
+SHOP_SYSTEM = """
+apiVersion: harness/v1
+kind: System
+metadata: {name: shop}
+spec:
+  kubernetes: {namespace: shop}
+  services:
+    web: {workload: deploy/web, port: 80, calls: [api]}
+    api: {workload: deploy/api, port: 8000}
+"""
+#: In the template of a Deployment: something that answers at port 8080.
+LISTENS = """\
+      containers:
+        - name: app
+          image: reliability-harness-probe
+          imagePullPolicy: IfNotPresent
+          command: [python3, -m, http.server, "8080"]
+          ports: [{containerPort: 8080}]
+          readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1}
+"""
 _BUILD_S = 1500
 
 

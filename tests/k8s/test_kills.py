@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from clusters import REPOSITORY, until
+from clusters import LISTENS, REPOSITORY, until
 from devcluster import layout, power, wiring
 from outside import Node, parent
 from test_runs_on_pods import Place
@@ -26,7 +26,8 @@ SPACE, AGENTS = "kills", "harness-agents"
 BASE = REPOSITORY / "k8s/base"
 LEASE_S, AND_S = 5, 5
 DELAY_S = 0.4
-APP = """
+APP = (
+    """
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: NAME, namespace: kills}
@@ -38,14 +39,9 @@ spec:
       nodeSelector: {kubernetes.io/hostname: NAME}
       tolerations: [{operator: Exists}]
       terminationGracePeriodSeconds: 1
-      containers:
-        - name: app
-          image: reliability-harness-probe
-          imagePullPolicy: IfNotPresent
-          command: [python3, -m, http.server, "8080"]
-          ports: [{containerPort: 8080}]
-          readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1}
 """
+    + LISTENS
+)
 SYSTEM = """
 apiVersion: harness/v1
 kind: System

@@ -4,22 +4,12 @@ import json
 import time
 
 import numpy as np
-from clusters import until
+from clusters import SHOP_SYSTEM, until
 from test_runs_on_pods import Place
 
 from harness.load.reading import read
 from harness.load.recording import Outcome
 
-SYSTEM = """
-apiVersion: harness/v1
-kind: System
-metadata: {name: shop}
-spec:
-  kubernetes: {namespace: shop}
-  services:
-    web: {workload: deploy/web, port: 80, calls: [api]}
-    api: {workload: deploy/api, port: 8000}
-"""
 EXPERIMENT = """
 apiVersion: harness/v1
 kind: Experiment
@@ -44,7 +34,7 @@ spec:
 class Loaded(Place):
     def __init__(self, path, cluster, **fields):
         super().__init__(path, cluster)
-        (path / "system.yaml").write_text(SYSTEM)
+        (path / "system.yaml").write_text(SHOP_SYSTEM)
         text = EXPERIMENT
         for word, value in fields.items():
             text = text.replace(word.upper(), str(value))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from clusters import ENVIRONMENT, until
+from clusters import ENVIRONMENT, LISTENS, until
 from devcluster import layout
 
 from harness.cli.options import load
@@ -49,7 +49,8 @@ AT_ONCE = 3
 NODES = {"node.drain": "n2", "node.down": "n3"}
 #: Faults that act through an agent need the same verbs: they share a run; these have their own.
 ALONE = ("pod.delete", "zone.down", *WITHOUT_AGENT)
-APP = """
+APP = (
+    """
 apiVersion: v1
 kind: Namespace
 metadata: {name: SPACE, labels: {harness.dev/allow: all}}
@@ -65,15 +66,10 @@ spec:
     spec:
       terminationGracePeriodSeconds: 1
       nodeSelector: {kubernetes.io/hostname: NODE}
-      containers:
-        - name: app
-          image: reliability-harness-probe
-          imagePullPolicy: IfNotPresent
-          command: [python3, -m, http.server, "8080"]
-          ports: [{containerPort: 8080}]
-          readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1}
----
 """
+    + LISTENS
+    + "---\n"
+)
 SYSTEM = """
 apiVersion: harness/v1
 kind: System

@@ -10,24 +10,20 @@ import time
 from pathlib import Path
 
 import pytest
-from clusters import until
+from clusters import LISTENS, until
 
 SPACE = "pods-under-test"
-POD = """\
+POD = (
+    """\
       terminationGracePeriodSeconds: 1
       topologySpreadConstraints:
         - maxSkew: 1
           topologyKey: kubernetes.io/hostname
           whenUnsatisfiable: ScheduleAnyway
           labelSelector: {matchLabels: {app: web}}
-      containers:
-        - name: app
-          image: reliability-harness-probe
-          imagePullPolicy: IfNotPresent
-          command: [python3, -m, http.server, "8080"]
-          ports: [{containerPort: 8080}]
-          readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1}
 """
+    + LISTENS
+)
 TARGETS = f"""
 apiVersion: v1
 kind: Namespace

@@ -7,18 +7,8 @@ import signal
 import subprocess
 import sys
 
-from clusters import until
+from clusters import SHOP_SYSTEM, until
 
-SYSTEM = """
-apiVersion: harness/v1
-kind: System
-metadata: {name: shop}
-spec:
-  kubernetes: {namespace: shop}
-  services:
-    web: {workload: deploy/web, port: 80, calls: [api]}
-    api: {workload: deploy/api, port: 8000}
-"""
 EXPERIMENT = """
 apiVersion: harness/v1
 kind: Experiment
@@ -54,7 +44,7 @@ def test_the_machine_that_submitted_disappears_and_another_fetches(
 ):
     here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
     here.mkdir()
-    (here / "system.yaml").write_text(SYSTEM)
+    (here / "system.yaml").write_text(SHOP_SYSTEM)
     (here / "experiment.yaml").write_text(EXPERIMENT)
     run = harness(with_harness, here, "experiment.yaml")
     said = run.stderr.readline()

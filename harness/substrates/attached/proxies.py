@@ -20,9 +20,9 @@ from harness.experiment.model import Service, System
 from harness.mechanisms import proxy_listening
 from harness.mechanisms.place import EDGES
 from harness.mechanisms.proxy_listening import Opened
+from harness.substrates.attached.children import AttachedChild
 
 LOOPBACK = ("127.0.0.1", "localhost")
-_END_S = 5.0
 
 
 def control_of(service: Service) -> str:
@@ -64,12 +64,7 @@ class Proxies:
 
     def close(self) -> None:
         if self._process is not None:
-            self._process.terminate()
-            try:
-                self._process.wait(_END_S)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait(_END_S)
+            AttachedChild(self._process).terminate()
         for control, doors in self._edges:
             for one in (control, *(door for door, _ in doors)):
                 one.close()

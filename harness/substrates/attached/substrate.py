@@ -26,6 +26,7 @@ from harness.load.driver import Launch
 from harness.mechanisms.place import PLACE
 from harness.record.moves import Move
 from harness.substrates.attached import behind
+from harness.substrates.attached.children import AttachedChild, tied_child
 from harness.substrates.attached.identity import is_served, listening_on, start_of
 from harness.substrates.attached.proxies import Proxies, control_of
 from harness.substrates.hands import AgentHands
@@ -136,34 +137,6 @@ def _agent(directory: Path, lease_s: float) -> Iterator[AgentHands]:
         hands.close()
         AttachedChild(agent).terminate()
         agent.stdout.close()
-
-
-class AttachedChild:
-    """A plain child process."""
-
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self.pid = process.pid
-        self._process = process
-
-    def poll(self) -> int | None:
-        return self._process.poll()
-
-    def terminate(self) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(_END_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait(_END_S)
-
-
-def tied_child(argv: tuple[str, ...], log: Path) -> AttachedChild:
-    """A process of this machine that ends with us, however we end."""
-    tied = [sys.executable, "-P", "-m", "harness.substrates.attached.tied", str(os.getpid())]
-    with log.open("ab") as out:
-        return AttachedChild(
-            subprocess.Popen([*tied, *argv], stdin=subprocess.DEVNULL, stdout=out, stderr=out)
-        )
 
 
 class AttachedWorld:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import NotReady
-from harness.substrates.attached.substrate import AttachedChild, tied_child
+from harness.substrates.attached.children import AttachedChild, tied_child
 from harness.substrates.kubernetes.api import Api, ApiError
 from harness.substrates.kubernetes.connection import connect
 from harness.substrates.kubernetes.reading import Reader

@@ -16,7 +16,7 @@ from harness.errors import Refused
 from harness.experiment.model import Cluster
 from harness.load.driver import Launch
 from harness.record.moves import Move
-from harness.substrates.attached.substrate import AttachedChild, tied_child
+from harness.substrates.attached.children import AttachedChild, tied_child
 from harness.substrates.kubernetes.api import Api, ApiError, Json
 from harness.substrates.kubernetes.leases import LASTS_S, Leases
 from harness.substrates.kubernetes.topology import Found
