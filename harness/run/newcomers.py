@@ -51,9 +51,11 @@ class Newcomers:
 
     def readdressed(self, before: tuple[str, ...], now: tuple[str, ...]) -> None:
         """A filter that meant the whole of a service goes on meaning it."""
-        for life in [] if self._timeline.aborted else self._timeline.those(State.HELD, *_TO_COME):
+        if self._timeline.aborted or not before:
+            return
+        for life in self._timeline.those(State.HELD, *_TO_COME):
             does = life.plan.does
-            if not isinstance(does, LinkProfile) or not before or not set(before) <= {*does.peers}:
+            if not isinstance(does, LinkProfile) or not set(before) <= {*does.peers}:
                 continue
             others = tuple(peer for peer in does.peers if peer not in before)
             life.plan = replace(life.plan, does=replace(does, peers=(*now, *others)))
