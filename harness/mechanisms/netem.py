@@ -27,7 +27,6 @@ from harness.mechanisms.qdiscs import INGRESS, INGRESS_HANDLE, ROOT, Netem, Queu
 
 _CURVE_S, _JITTER_S = 0.05, 0.01
 _DRAIN_S = 1.0
-_CHANCE = random.Random()  # the run's seed orders experiments, not packets
 
 
 class KernelNetem:
@@ -63,7 +62,7 @@ class KernelNetem:
             holding.snapshot = snapshot
             holding.slowest_s = max(holding.slowest_s, slowest(effects))
             holding.jitters.update(
-                (e.id, Jitter(profile_of(e).jitter, _CHANCE))
+                (e.id, Jitter(profile_of(e).jitter, random.Random(e.draws)))
                 for e in effects
                 if e.id not in holding.jitters
             )
@@ -291,6 +290,6 @@ def _refusal() -> str:
 def _try() -> None:
     with Queues() as net:
         net.add_prio("lo", OURS)
-        net.add_netem("lo", OURS + 0x10000, OURS | 2, Netem())
+        net.add_netem("lo", OURS + 0x10000, OURS | 2, Netem(), 0)
         net.place("lo", OURS, 1, ((0, 0, 0),), OURS | 2)
         net.add_ifb("hx~lo")

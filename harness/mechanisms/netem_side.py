@@ -7,6 +7,7 @@ behind it when the effects change.
 
 from __future__ import annotations
 
+import random
 import time
 from dataclasses import dataclass, field
 from typing import Dict, Sequence, Tuple
@@ -32,6 +33,7 @@ class Side:
     jitters: Dict[str, Jitter]
     _bands: Dict[Tuple[str, ...], int] = field(default_factory=dict)
     _netems: Dict[int, Netem] = field(default_factory=dict)
+    _chances: Dict[int, random.Random] = field(default_factory=dict)
     _placed: Dict[int, Class] = field(default_factory=dict)
     _counts: Dict[str, int] = field(default_factory=dict)
     _block: int = _FIRST_PRIORITY
@@ -69,13 +71,16 @@ class Side:
             self._close_one(net)
         band = min(set(range(1, _LAST_BAND + 1)) - set(self._bands.values()))
         netem = self._netem(each)
-        net.add_netem(self.device, (_BANDS + band) << 16, _class_of(band), netem)
+        chance = self._chances[band] = random.Random("".join(e.draws for e in each.effects))
+        seed = chance.getrandbits(64)
+        net.add_netem(self.device, (_BANDS + band) << 16, _class_of(band), netem, seed)
         self._bands[each.names], self._netems[band] = band, netem
 
     def _adjust(self, net: Queues, each: Class) -> None:
         band, netem = self._bands[each.names], self._netem(each)
         if self._netems.get(band) != netem:
-            net.change_netem(self.device, (_BANDS + band) << 16, _class_of(band), netem)
+            seed = self._chances[band].getrandbits(64)
+            net.change_netem(self.device, (_BANDS + band) << 16, _class_of(band), netem, seed)
             self._netems[band] = netem
 
     def _close_one(self, net: Queues) -> None:

@@ -34,8 +34,7 @@ class Out(NamedTuple):
 class Pipeline:
     """All effects of one link. `counts`: application packets that met each effect."""
 
-    def __init__(self, chance: random.Random) -> None:
-        self._chance = chance
+    def __init__(self) -> None:
         self._stages: Tuple[Stage, ...] = ()
         self._floors: Dict[Flow, float] = {}
         self.counts: Dict[str, int] = {}
@@ -43,7 +42,7 @@ class Pipeline:
     def set(self, effects: Tuple[InForce, ...], held: Iterable[Out] = ()) -> None:
         """These effects from now on; later frames of a flow stay behind those in `held`."""
         known = {stage.in_force: stage for stage in self._stages}
-        self._stages = tuple(known.get(e) or Stage(e, self._chance) for e in effects)
+        self._stages = tuple(known.get(e) or Stage(e) for e in effects)
         self._floors = {}
         for out in held:
             packet = read(out.frame)
@@ -88,16 +87,16 @@ class Pipeline:
 class Stage:
     """One effect. Each direction has a queue and a jitter of its own."""
 
-    def __init__(self, in_force: InForce, chance: random.Random) -> None:
+    def __init__(self, in_force: InForce) -> None:
         assert isinstance(in_force.effect, LinkProfile), "links take profiles"
         self.in_force = in_force
         self.profile = in_force.effect
         self.filter = Filter(in_force.effect)
-        self._chance = chance
+        self._chance = random.Random(in_force.draws)
         self._values: Dict[str, Tuple[float, float]] = {}
         self._free = {True: 0.0, False: 0.0}
         self._last = {True: 0.0, False: 0.0}
-        self._jitter = {way: Jitter(self.profile.jitter, chance) for way in (True, False)}
+        self._jitter = {way: Jitter(self.profile.jitter, self._chance) for way in (True, False)}
 
     def cut(self, going: List[Out], packet: Packet) -> List[Out]:
         """Nothing goes on; where the sender is to be told, this is what it hears."""

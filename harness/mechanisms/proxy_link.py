@@ -111,7 +111,7 @@ class Link:
 
 def put(link: Link, effect: InForce) -> None:
     """A fault's toxic comes into force; whether on this connection too, its share decides."""
-    chance = random.Random(f"{effect.id}/{link.number}")
+    chance = random.Random(f"{effect.draws}/{link.number}")
     toxic = toxic_of(effect)
     if chance.random() < toxic.share:
         link.put(toxic.stream, stage(effect, time.monotonic(), chance.random()))

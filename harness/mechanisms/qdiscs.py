@@ -24,7 +24,7 @@ _KIND, _OPTIONS, _STATS = 1, 2, 3
 _IPV4 = socket.htons(0x0800)
 
 #: Attributes of netem; what is not given keeps its last value, so all are.
-_CORRELATION, _REORDER, _CORRUPT, _RATE, _RATE64, _LATENCY64 = 1, 3, 4, 6, 8, 10
+_CORRELATION, _REORDER, _CORRUPT, _RATE, _RATE64, _LATENCY64, _SEED = 1, 3, 4, 6, 8, 10, 14
 #: u32: its class, selector, action and counters; mirred: where to, and how.
 _U32_CLASS, _U32_SELECTOR, _U32_ACTION, _U32_COUNTS = 1, 5, 7, 9
 _TERMINAL = 1
@@ -80,12 +80,13 @@ class Queues(Netlink):
         options = struct.pack(f"=i{_PRIOMAP}B", _BANDS, *[0] * _PRIOMAP)
         self._qdisc(card, handle, ROOT, "prio", options, _CREATE | _EXCL)
 
-    def add_netem(self, card: str, handle: int, parent: int, netem: Netem) -> None:
-        self._qdisc(card, handle, parent, "netem", _netem(netem), _CREATE | _EXCL)
+    def add_netem(self, card: str, handle: int, parent: int, netem: Netem, seed: int) -> None:
+        """`seed` (64 bits) is for its draws; kernels before 6.6 take their own."""
+        self._qdisc(card, handle, parent, "netem", _netem(netem, seed), _CREATE | _EXCL)
 
-    def change_netem(self, card: str, handle: int, parent: int, netem: Netem) -> None:
-        """In place: what it holds stays."""
-        self._qdisc(card, handle, parent, "netem", _netem(netem), 0)
+    def change_netem(self, card: str, handle: int, parent: int, netem: Netem, seed: int) -> None:
+        """In place: what it holds stays. Its draws begin anew, so take another seed each time."""
+        self._qdisc(card, handle, parent, "netem", _netem(netem, seed), 0)
 
     def add_ingress(self, card: str) -> None:
         self._qdisc(card, INGRESS_HANDLE, INGRESS, "ingress", b"", _CREATE | _EXCL)
@@ -153,7 +154,7 @@ def _qdisc(answer: bytes) -> Qdisc:
     return Qdisc(found[_KIND].rstrip(b"\0").decode(), handle, parent, int(held))
 
 
-def _netem(asked: Netem) -> bytes:
+def _netem(asked: Netem, seed: int) -> bytes:
     """Every attribute: one that is not given keeps its last value."""
     loss, duplicate, at_once = (
         min(0xFFFFFFFF, round(share * 0x100000000))
@@ -167,7 +168,8 @@ def _netem(asked: Netem) -> bytes:
     found += attribute(_RATE, struct.pack("=IiIi", min(rate, 0xFFFFFFFF), 0, 0, 0))
     if rate > 0xFFFFFFFF:
         found += attribute(_RATE64, struct.pack("=Q", rate))
-    return found + attribute(_LATENCY64, struct.pack("=q", round(asked.delay * 1e9)))
+    found += attribute(_LATENCY64, struct.pack("=q", round(asked.delay * 1e9)))
+    return found + attribute(_SEED, struct.pack("=Q", seed))
 
 
 def _selector(matches: Sequence[Match]) -> bytes:

@@ -12,7 +12,6 @@ import ctypes
 import errno
 import heapq
 import json
-import random
 import select
 import socket
 import time
@@ -68,7 +67,7 @@ class Relay:
         self._control = control
         self._mac = mac
         self._orphan_s = orphan_s
-        self._pipeline = Pipeline(random.Random())  # the run's seed orders experiments, not packets
+        self._pipeline = Pipeline()
         self._open = [sides.forth, sides.back]
         self._held: List[_Held] = []
         self._number = 0

@@ -12,7 +12,16 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
-from harness.agent.effects import Edge, Intercept, LinkProfile, Resource, ToxiproxyEdge
+from harness.agent.effects import (
+    Act,
+    Edge,
+    Effect,
+    Intercept,
+    LinkProfile,
+    Resource,
+    Toxic,
+    ToxiproxyEdge,
+)  # fmt: skip
 from harness.errors import Refused
 from harness.experiment.model import Closed, Experiment, Intervention, Load
 from harness.experiment.prober import probed, prober
@@ -42,7 +51,9 @@ def make_plan(
     topology = substrate.topology(experiment.system)
     chance = random.Random(seed)
     effects = [
-        e for i in experiment.timeline for e in _place(i, experiment, substrate, topology, chance)
+        replace(e, does=_seeded(e.does, seed))
+        for i in experiment.timeline
+        for e in _place(i, experiment, substrate, topology, chance)
     ]
     check(experiment, tuple(effects), substrate)
     settle = experiment.settle if experiment.settle is not None else _settle(experiment)
@@ -184,6 +195,10 @@ def _effect(
         says=f"{intervention.kind} on {target}: {fault.says()}",
         follows=isinstance(fault, Condition) and intervention.follows,
     )  # fmt: skip
+
+
+def _seeded(does: Effect | Act, seed: int) -> Effect | Act:
+    return replace(does, seed=seed) if isinstance(does, (LinkProfile, Toxic)) else does
 
 
 def _condition(fault: Fault) -> Condition:

@@ -114,3 +114,8 @@ def test_a_mark_travels_and_is_no_setting():
     marked = Snapshot("toxiproxy", {"proxy": "redis"}, "harness-1")
     assert decode(encode(marked)) == marked
     assert slug("slow/api->redis#1 ü") == "slow-api-redis-1-"
+
+
+def test_the_run_s_seed_goes_with_what_draws(tmp_path: Path) -> None:
+    seeded = [e.does.seed for e in plan(tmp_path, "50ms").effects if isinstance(e.does, Toxic)]
+    assert seeded == [1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import socket
 import statistics
 import struct
@@ -41,8 +40,8 @@ def frame(
     return bytes(12) + b"\x08\x00" + ip_header(A, B, protocol, len(body)) + body
 
 
-def pipe(*profiles: LinkProfile, seed: int = 7) -> Pipeline:
-    made = Pipeline(random.Random(seed))
+def pipe(*profiles: LinkProfile) -> Pipeline:
+    made = Pipeline()
     made.set(tuple(InForce(f"e{n}", profile, 0.0) for n, profile in enumerate(profiles)))
     return made
 
@@ -86,6 +85,14 @@ def test_delays_add_up_and_shares_are_drawn() -> None:
     assert made.take(frame(), False, 99.0) == (Out(99.0, frame()),)
 
 
+def test_the_seed_says_which_packets_a_share_meets() -> None:
+    def lost(seed: int) -> list[int]:
+        made = pipe(LinkProfile(loss=C(0.25), seed=seed))
+        return [n for n in range(200) if not made.take(frame(), True, n * 0.01)]
+
+    assert lost(5) == lost(5) != lost(6)
+
+
 def test_a_jitter_keeps_order_has_no_bias_and_stays_within() -> None:
     made = pipe(LinkProfile(delay=C(0.05), jitter=0.02))
     times = [(n * 0.002, made.take(frame(), True, n * 0.002)[0].at) for n in range(30000)]
@@ -106,7 +113,7 @@ def test_a_rate_is_kept_and_its_queue_is_bounded() -> None:
 
 
 def test_a_ramp_counts_from_its_inject() -> None:
-    made = Pipeline(random.Random(1))
+    made = Pipeline()
     made.set((InForce("ramp", LinkProfile(delay=Curve(((0.0, 0.0), (10.0, 1.0)))), 100.0),))
     for at, delay in ((100.0, 0.0), (105.0, 0.5), (120.0, 1.0)):
         assert abs(made.take(frame(), True, at)[0].at - at - delay) < 1e-6
@@ -137,7 +144,7 @@ def test_what_is_held_stays_ahead_when_the_effects_change() -> None:
 def test_changes_never_reorder_a_flow(
     stages: list[tuple[float, float]], data: st.DataObject
 ) -> None:
-    made, held, sent = Pipeline(random.Random(3)), [], []
+    made, held, sent = Pipeline(), [], []
     for n in range(60):
         now = n * 0.01
         if n % 10 == 0:

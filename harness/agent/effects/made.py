@@ -14,7 +14,8 @@ class LinkProfile:
 
     `peers` are IPv4 addresses (none: everybody), `ports` match either end (none: all), `protocol`
     is tcp, udp, icmp or empty for all. Delay and hold in seconds, shares from 0 to 1, rate in bits
-    per second. `cut` is empty, drop (silence) or reject (the sender is told).
+    per second. `cut` is empty, drop (silence) or reject (the sender is told). Which packets a share
+    meets is drawn from `seed` and the effect's id.
     """
 
     direction: str = "forth"
@@ -30,6 +31,7 @@ class LinkProfile:
     corrupt: Union[Curve, None] = None
     rate: Union[Curve, None] = None
     cut: str = ""
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,14 @@ class Intercept:
 class Toxic:
     """A Toxiproxy toxic on the edge: `kind`, `stream` (upstream: towards the dependency, or
     downstream: towards the caller), `share` of the connections, and its numbers by Toxiproxy's
-    names, in Toxiproxy's units (milliseconds, KB/s, bytes). Kind `down`: nothing listens."""
+    names, in Toxiproxy's units (milliseconds, KB/s, bytes). Kind `down`: nothing listens. Which
+    connections a share meets is drawn from `seed` and the effect's id, by our own proxy."""
 
     kind: str
     stream: str = "downstream"
     share: float = 1.0
     numbers: Tuple[Tuple[str, Curve], ...] = ()
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -128,3 +132,8 @@ class InForce:
     id: str
     effect: Effect
     since: float
+
+    @property
+    def draws(self) -> str:
+        """What seeds the random choices of this effect."""
+        return f"{getattr(self.effect, 'seed', 0)} {self.id}"
