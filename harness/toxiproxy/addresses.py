@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 import socket
 
 from harness.toxiproxy.errors import ApiError
 
 BACKLOG = 4096
 Address = tuple[str, int]
+_NUMBER = re.compile(r"([+-]?)([0-9]*)")
+_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 def split(address: str) -> Address:
@@ -23,18 +26,17 @@ def split(address: str) -> Address:
         host = host[1:-1]
     elif ":" in host:
         raise ApiError(f"address {address}: too many colons in address", 500)
-    return host, _port(port)
+    mapped = host.lower().removeprefix("::ffff:")
+    return mapped if _is_literal(mapped, 4) else host, _port(port)
 
 
 def _port(port: str) -> int:
-    if not port:
-        return 0
-    if port.isascii() and port.isdigit():
-        if int(port) > 65535:
+    if number := _NUMBER.fullmatch(port):
+        if not 0 <= (value := int(f"{number[1]}{number[2] or 0}")) <= 65535:
             raise ApiError(f"address {port}: invalid port", 500)
-        return int(port)
+        return value
     try:
-        return socket.getservbyname(port, "tcp")
+        return socket.getservbyname(port.lower(), "tcp")
     except (OSError, ValueError):
         raise ApiError(f"lookup tcp/{port}: unknown port", 500) from None
 
@@ -48,6 +50,8 @@ async def resolved(host: str, port: int) -> tuple[Address, ...]:
     """All that the name means now, IPv4 first. Raises `ApiError` (500)."""
     if not host or _is_literal(host):
         return ((host, port),)
+    if not _NAME.fullmatch(host) or _is_number(host):
+        raise ApiError(f"lookup {host}: no such host", 500)
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -57,12 +61,19 @@ async def resolved(host: str, port: int) -> tuple[Address, ...]:
     return tuple(sorted(addresses, key=lambda address: ":" in address[0]))
 
 
-def _is_literal(host: str) -> bool:
+def _is_literal(host: str, version: int = 0) -> bool:
     try:
-        ipaddress.ip_address(host)
+        return version in (0, ipaddress.ip_address(host).version)
     except ValueError:
         return False
-    return True
+
+
+def _is_number(host: str) -> bool:
+    """`127.1`, `0x7f000001`: addresses to the C library, and to Go the names of nobody."""
+    try:
+        return bool(socket.inet_aton(host))
+    except OSError:
+        return False
 
 
 def bound(address: Address, kind: int = socket.SOCK_STREAM) -> socket.socket:

@@ -18,10 +18,12 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuv"
 
 @dataclass(frozen=True)
 class Request:
-    """`path` is unescaped, names of `headers` are in lower case."""
+    """`path` is unescaped, `query` as it came with its question mark; names of `headers` are in
+    lower case."""
 
     method: str
     path: str
+    query: str
     headers: dict[str, str]
     body: bytes = b""
 

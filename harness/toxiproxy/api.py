@@ -48,7 +48,8 @@ class Api:
     async def answer(self, request: Request) -> Answer:
         clean = _clean(request.path)
         if clean != request.path:
-            return Answer(301, headers=(("Location", quote(clean, safe="/:@$&+,;=~-_.!*'()")),))
+            where = quote(clean, safe="/:@$&+,;=~") + request.query
+            return Answer(301, headers=(("Location", where),))
         found = [(r, match) for r in self.routes if (match := r[1].fullmatch(request.path))]
         for (methods, _, handler), match in found:
             if not methods or request.method in methods:

@@ -137,7 +137,7 @@ def write(value: Any) -> str:
 def _shortest(number: float) -> str:
     """As few digits as tell a float32 from its neighbours."""
     digits = next(d for p in range(9) if single(float(d := f"{number:.{p}e}")) == number or p == 8)
-    if number and not 1e-6 <= abs(number) < 1e21:
+    if number and not single(1e-6) <= abs(number) < single(1e21):
         return digits.replace("e-0", "e-")
     return format(Decimal(digits), "f")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import email.utils
 import http
+import re
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import cast
@@ -18,11 +19,13 @@ from urllib.parse import unquote_to_bytes
 import httptools
 
 from harness.toxiproxy.answers import TEXT, Answer, Request
+from harness.toxiproxy.heads import readable
 
 _READ_S, _WRITE_S, _IDLE_S = 15.0, 30.0, 60.0
 _MOST = 512
 _AHEAD = 64  # requests that one may send before it has had its answers
 _HEAD, _BODY = 1 << 20, 16 << 20  # bytes
+_HOST = re.compile(r"[A-Za-z0-9!$%&'()*+,\-.:;=\[\]_~]*")
 
 Answers = Callable[[Request], Awaitable[Answer]]
 
@@ -84,6 +87,8 @@ class Client(asyncio.Protocol):
             self._begun = True
             if self._answering is None:
                 self._within(_READ_S)
+        if not self._size:
+            data = readable(data)
         self._size += len(data)
         try:
             self._parser.feed_data(data)
@@ -111,7 +116,8 @@ class Client(asyncio.Protocol):
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        key, more = name.decode("latin-1").lower(), value.decode("latin-1")
+        self._headers[key] = f"{self._headers[key]} {more}" if key in self._headers else more
 
     def on_headers_complete(self) -> None:
         self._in_body = True
@@ -149,12 +155,14 @@ class Client(asyncio.Protocol):
         """Or what is wrong with it."""
         method = self._parser.get_method().decode()
         try:
-            path = _path(self._url)
+            path, query = _target(self._url)
         except ValueError:
             return _status(400)
-        if self._parser.get_http_version() == "1.1" and "host" not in self._headers:
-            return _status(400, ": missing required Host header")
-        return Request(method, path, self._headers, bytes(self._body))
+        if wrong := _wrong(self._parser.get_http_version(), self._headers):
+            return wrong
+        if (method, self._url) == ("OPTIONS", b"*"):
+            return Answer(200)
+        return Request(method, path, query, self._headers, bytes(self._body))
 
     async def _answer(self) -> None:
         while self._waiting and not self._transport.is_closing():
@@ -209,16 +217,31 @@ class _TooLarge(Exception):
         self.status = status
 
 
-def _path(url: bytes) -> str:
-    """Raises ValueError."""
+def _wrong(version: str, headers: dict[str, str]) -> Answer | None:
+    """What Go refuses before anybody else sees it."""
+    if not version.startswith("1."):
+        return _status(505, ": unsupported protocol version")
+    if version == "1.1" and "host" not in headers:
+        return _status(400, ": missing required Host header")
+    if not _HOST.fullmatch(headers.get("host", "")):
+        return _status(400, ": malformed Host header")
+    if headers.get("expect", "100-continue").lower() != "100-continue":
+        return Answer(417)
+    return None
+
+
+def _target(url: bytes) -> tuple[str, str]:
+    """Path and query, with its question mark. Raises ValueError."""
     if not url.startswith(b"/"):
-        url = httptools.parse_url(url).path or b"/"
-    path = url.partition(b"?")[0]
+        parsed = httptools.parse_url(url)
+        url = (parsed.path or b"/") + (b"?" + parsed.query if parsed.query else b"")
+    path, mark, query = url.partition(b"?")
     for at in (i for i, byte in enumerate(path) if byte == ord("%")):
         bytes.fromhex(path[at + 1 : at + 3].decode("ascii"))
         if len(path[at + 1 : at + 3]) < 2:
             raise ValueError("a percent sign alone")
-    return unquote_to_bytes(path).decode("utf-8", "surrogateescape")
+    shown = unquote_to_bytes(path).decode("utf-8", "surrogateescape")
+    return shown, (mark + query).decode("latin-1")
 
 
 def _status(status: int, why: str = "") -> Answer:

@@ -30,7 +30,7 @@ def both() -> Iterator[tuple[Api, Api]]:
 def same(both: tuple[Api, Api], *dialogue: tuple[Any, ...]) -> None:
     for api in both:
         for name in api.ask("GET", "/proxies")[1]:
-            api.raw("DELETE", f"/proxies/{quote(name)}")
+            api.raw("DELETE", f"/proxies/{quote(name, safe='')}")
     for step in dialogue:
         ours, real = (alike(api.raw(*step)) for api in both)
         assert ours == real, step
@@ -66,13 +66,52 @@ RIGHT_BODIES = (
     '{"name":"\\ud800","upstream":"y"}', b'{"name":"\xff","upstream":"y"}', '{"na\\u006de":"x","upstream":"y"}',
     '\n\t {"name":"x","upstream":"y"}', '{"name":"x","upstream":"y","toxics":[{"type":"latency"}]}',
     '{"name":"x","upstream":"y","Logger":null}', '{"name":"x","upstream":"y","Logger":{"a":1}}',
-    '{"ſame":"x","name":"x","upſtream":"y"}',
+    '{"ſame":"x","name":"x","upſtream":"y"}', '{"name":"x","name":null,"upstream":"y"}', '\ufeff{"name":"x","upstream":"y"}',
+    '{"name":"x","upstream":"y"}{"name":', '{"name":"x","upstream":"y","a":1e999999}', '{"name":"x","upstream":"y","a":.5}',
+    '{"name":"x","upstream":"y","enabled":true,"Enabled":false,"ENABLED":true}', '{"name":"x\tb","upstream":"y"}',
+    '{"name":"x","upstream":"y","Toxics":5,"-":5,"Proxy":{"name":"z"}}', '{"name":"x\\q","upstream":"y"}', '{"name":"\\ud83d\\ude00","upstream":"y"}',
 )  # fmt: skip
 
 
 @pytest.mark.parametrize("body", RIGHT_BODIES, ids=str)
 def test_right_proxies(both: tuple[Api, Api], body: str) -> None:
     same(both, ("POST", "/proxies", body), ("GET", "/proxies"), ("POST", "/proxies", body))
+
+
+LISTENS = (
+    "127.0.0.1", "127.0.0.1:", "127.0.0.1:+0", "127.0.0.1:-0", "127.0.0.1:-1", "127.0.0.1:00", "127.0.0.1:65536",
+    "127.0.0.1:99999999999999999999", "127.0.0.1:nonsense", "127.0.0.1:0 ", " 127.0.0.1:0", "LOCALHOST:0", "localhost.:0",
+    "127.1:0", "0127.0.0.1:0", "0x7f.1:0", "2130706433:0", "256.0.0.1:0", "*:0", "a..b:0", "é:0", "a:b:c", "tcp://127.0.0.1:0",
+    "unix:///tmp/x", "/tmp/x.sock", "[::1]", "[::1]:", "::1:0", "[::]:0", "[127.0.0.1]:0", "[::ffff:127.0.0.1]:0", "[]:0", "[:0", "]:0",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("listen", [*LISTENS, "127.0.0.1:HTTP"])
+def test_addresses_are_read_alike(both: tuple[Api, Api], listen: str) -> None:
+    proxy = {**PROXY, "listen": listen}
+    off = {**proxy, "enabled": False}
+    begun = [("POST", "/proxies", proxy), ("GET", "/proxies"), ("DELETE", "/proxies/p")]
+    same(both, *(begun if listen in LISTENS else ()), ("POST", "/proxies", off), ("PATCH", "/proxies/p", {"upstream": listen}),
+         ("PATCH", "/proxies/p", off), ("POST", "/populate", [off]), ("GET", "/proxies"))  # fmt: skip
+
+
+def test_a_port_that_somebody_has(both: tuple[Api, Api]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        theirs = {**PROXY, "listen": f"127.0.0.1:{taken.getsockname()[1]}"}
+        same(both, ("POST", "/proxies", theirs), ("POST", "/proxies", PROXY), ("PATCH", "/proxies/p", theirs), ("GET", "/proxies"),
+             ("POST", "/populate", [{**PROXY, "name": "q"}, {**theirs, "name": "r"}, {**PROXY, "name": "s"}]), ("GET", "/proxies"),
+             ("POST", "/proxies", {**theirs, "name": "t", "enabled": False}), ("POST", "/reset"))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a/b", "/", "//", "é", "💥", ".", "..", "a b", "%", "%zz", "a%2Fb", "?", "#", "a\nb", "\0"],
+)
+def test_names_of_every_kind(both: tuple[Api, Api], name: str) -> None:
+    one = f"/proxies/{quote(name, safe='')}"
+    toxic = f"{one}/toxics/{quote(name, safe='')}"
+    same(both, ("POST", "/proxies", {**PROXY, "name": name}), ("GET", one), ("POST", f"{one}/toxics", {"type": "noop", "name": name}),
+         ("GET", toxic), ("PATCH", toxic, "{}"), ("GET", "/proxies"), ("DELETE", toxic), ("DELETE", one), ("GET", "/proxies"))  # fmt: skip
 
 
 def test_a_proxys_life(both: tuple[Api, Api]) -> None:
@@ -128,6 +167,11 @@ TOXICS = (
     '{"type":"latency","attributes":{"latency":1e3}}', '{"type":"latency","attributes":{"latency":1.0}}',
     '{"type":"latency","attributes":{"latency":-0}}', '{"type":"latency"', '{"TYPE":"latency","Toxicity":0.5} x',
     '{"type":"latency","attributes":{"latency":1},"attributes":{"jitter":2}}',
+    '{"type":"latency","attributes":{"latency":5,"LATENCY":6,"Latency":7}}', '{"type":"slicer","attributes":{"averagesize":12,"Average_Size":3}}',
+    *(f'{{"type":"latency","toxicity":{n}}}' for n in ("0.30000000000000004", "16777217", "1e21", "1e20", "1e-6", "9.9e-7", "-0.0", "1e-46", "3.4028235e38", "3.5e38")),
+    *(f'{{"type":"latency","attributes":{{"latency":{n}}}}}' for n in ("-9223372036854775808", "-9223372036854775809", "true", "[1]", "{}", "1E2", "0.5")),
+    '{"type":"latency","Direction":1,"Index":7,"BufferSize":3,"Toxic":{"latency":5}}', '{"type":"noop","attributes":"x"}', '{"type":" latency"}',
+    {"type": "latency", "stream": "upſtream"}, {"type": "latency", "stream": "upstream "}, {"type": "limit_data", "attributes": {"bytes": -1}},
 )  # fmt: skip
 
 
@@ -171,7 +215,9 @@ def test_toxics_stay_when_a_proxy_is_stopped_or_moved(both: tuple[Api, Api]) -> 
 PATHS = ("/", "/proxies", "/proxies/", "/proxies/p", "/proxies/p/", "/proxies/p/toxics",
          "/proxies/p/toxics/", "/proxies/p/toxics/t", "/proxies/p/toxics/t/u", "//proxies", "/a/../version",
          "/version", "/version/", "/version?x=1", "/metrics", "/populate", "/reset", "/v1x", "/proxies/%70",
-         "/proxies/a%2Fb", "/proxies/a%20b", "/Version", "/./version", "/proxies/%C3%A9", "/proxies//x y".replace(" ", "%20"))  # fmt: skip
+         "/proxies/a%2Fb", "/proxies/a%20b", "/Version", "/./version", "/proxies/%C3%A9", "/proxies//x%20y", "//version?x=1&y=%20",
+         "/a/../version?x", "/version?", "/version;a", "/proxies/p%2F", "/version%2F", "/../..", "/version/..", "/proxies/%2e%2e/version", "/proxies/%FF",
+         "//a!b*c'()", "/proxies/p/toxics//t", "/populate/", "/reset/x")  # fmt: skip
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -187,6 +233,27 @@ def test_browsers_are_refused(both: tuple[Api, Api]) -> None:
              ("POST", "/proxies", PROXY, sent), ("PUT", "/version", None, sent))  # fmt: skip
 
 
+HEADERS = (
+    {"Content-Type": "text/plain"}, {"Content-Type": "application/x-www-form-urlencoded"}, {"Accept": "text/html"}, {"Accept-Encoding": "gzip"},
+    {"Origin": "http://x", "Access-Control-Request-Method": "POST"}, {"X-HTTP-Method-Override": "DELETE"}, {"X-Toxiproxy-Request-Id": "a"},
+    {"If-None-Match": "*"}, {"Range": "bytes=0-1"}, {"Connection": "close"}, {"Expect": "100-continue"}, {"Expect": "nonsense"},
+    {"Upgrade": "h2c", "Connection": "Upgrade, HTTP2-Settings", "HTTP2-Settings": "x"}, {"Upgrade": "websocket", "Connection": "Upgrade"},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("sent", HEADERS, ids=str)
+def test_headers_change_nothing_but_what_they_change_there(
+    both: tuple[Api, Api], sent: dict[str, str]
+) -> None:
+    same(both, ("POST", "/proxies", PROXY, sent), ("GET", "/proxies", None, sent), ("OPTIONS", "/proxies", None, sent),
+         ("PATCH", "/proxies/p", "{}", sent), ("DELETE", "/proxies/p", None, sent), ("GET", "/version", None, sent))  # fmt: skip
+
+
+def test_a_body_where_none_is_wanted(both: tuple[Api, Api]) -> None:
+    same(both, ("POST", "/proxies", PROXY), ("GET", "/proxies", "["), ("GET", "/version", "{"), ("POST", "/reset", "nonsense"),
+         ("DELETE", "/proxies/p", "{"), ("GET", "/proxies"))  # fmt: skip
+
+
 RAW = (
     b"GARBAGE\r\n\r\n", b"GET /version HTTP/1.1\r\n\r\n", b"GET /version HTTP/1.0\r\n\r\n",
     b"GET /version HTTP/1.1\r\nHost: x\r\nbad header\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n",
@@ -197,6 +264,12 @@ RAW = (
     b"GET /version HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
     b'POST /proxies HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n2\r\n{"\r\n13\r\nname":"","upstream"\r\n4\r\n:""}\r\n0\r\n\r\n',
     b"GET /version HTTP/1.1\r\nHost: x\r\n\r\nGET /proxies/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    *(method + b" /version HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" for method in (b"FOO", b"get", b"PROPFIND", b"G@T")),
+    b"OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", b"GET * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    b"GET /version HTTP/2.0\r\nHost: x\r\n\r\n", b"GET /version HTTP/0.9\r\n\r\n", b"GET /version HTTP/1.1\r\nHost: x y\r\n\r\n",
+    b"GET /version HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /version HTTP/1.0\r\n\r\n",
+    b"GET /proxies/\xc3\xa9 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", b"GET /proxies/\xff HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    b"GET https://h:1/version?x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", b"GET /version#x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
 )  # fmt: skip
 
 
