@@ -21,12 +21,13 @@ from harness.mechanisms.probe_questions import look_for
 from harness.mechanisms.probe_transfers import Line, Speech
 from harness.mechanisms.proxy_witness import Witness
 from harness.substrates.attached.toxiproxy_api import Server, ToxiproxyError
-from harness.substrates.attached.toxiproxy_meter import Meter
+from harness.substrates.attached.toxiproxy_meter import CUT, DATA, END, Meter
 
 DOWN = "down"
 _TICK_S = 0.05
 _PROBE_S, _QUIET_S = 3.0, 0.15
 _LEAST = {"rate": 1, "average_size": 1}  # none of them is no limit at all
+_MET_BY = {DOWN: CUT, "slow_close": END}
 
 
 class Hold:
@@ -83,7 +84,7 @@ class Hold:
 
     def _put(self, id: str, effect: InForce) -> None:
         toxic = _toxic(effect)
-        self._meter.begin(id, cuts=toxic.kind == DOWN)
+        self._meter.begin(id, _MET_BY.get(toxic.kind, DATA))
         self._toxics[id], self._shares[id] = effect, toxic.share
         if toxic.kind != DOWN:
             self._numbers[id] = _numbers(effect)

@@ -1,9 +1,10 @@
 """How many of the system's own connections met a toxic of a Toxiproxy: the kernel's sockets say so.
 
-Whoever is connected to the proxy, and moved data since the toxic came, has met it. A connection
-that is made and over between two looks shows while the kernel keeps its remains (TIME_WAIT), and
-one that was refused in a packet on its way, where this process may listen for packets. So the count
-is a lower bound; it is nothing only where nothing was there to see.
+Whoever is connected to the proxy, and moved data since the toxic came, has met it; a toxic on the
+end of connections, whoever's has ended. A connection that is made and over between two looks shows
+while the kernel keeps its remains (TIME_WAIT), and one that was refused in a packet on its way,
+where this process may listen for packets. So the count is a lower bound; it is nothing only where
+nothing was there to see.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from harness.mechanisms import sockets
 from harness.mechanisms.packets import TCP, read
 
 Peer = tuple[str, int]
+#: What a connection meets a toxic by: data that moves, its end, or being cut or refused.
+DATA, END, CUT = "data", "end", "cut"
 
 _EVERY_S = 0.05
 _IN_USE_S = 1.0  # a connection that moved data so lately was in use when it was cut
@@ -31,10 +34,10 @@ _ETH_P_IP, _TO_US = 0x0800, 0
 
 @dataclass
 class _Count:
-    """Of one toxic. `known` had ended before it came. `cuts`: it is met by being cut or refused."""
+    """Of one toxic. `known` had ended before it came."""
 
     since: float
-    cuts: bool
+    by: str
     known: set[Peer]
     met: set[Peer] = field(default_factory=set)
 
@@ -52,13 +55,13 @@ class Meter:
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
-    def begin(self, id: str, *, cuts: bool) -> None:
-        """A toxic comes; to be told before it is there."""
+    def begin(self, id: str, by: str) -> None:
+        """A toxic comes, to be met `by` one of the three; to be told before it is there."""
         with self._turn:
             now = list(self._seen())
             known = {peer for peer, _, over in now if over}
-            count = _Count(time.monotonic(), cuts, known)
-            if cuts:
+            count = _Count(time.monotonic(), by, known)
+            if by == CUT:
                 count.met.update(p for p, idle, over in now if idle < _IN_USE_S and not over)
             self._counts[id] = count
 
@@ -94,13 +97,13 @@ class Meter:
             return
         now, seen = time.monotonic(), list(self._seen())
         for count in self._counts.values():
-            if count.cuts:
+            if count.by == CUT:
                 count.met |= refused
                 continue
             moved = now - count.since
             count.met.update(
                 peer for peer, idle, over in seen
-                if (over and peer not in count.known) or idle < moved
+                if (over and peer not in count.known) or (idle < moved and count.by == DATA)
             )  # fmt: skip
 
     def _seen(self) -> Iterator[tuple[Peer, float, bool]]:
