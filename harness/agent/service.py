@@ -22,6 +22,7 @@ from harness.agent.protocol import VERSION, Failed, Request
 from harness.agent.stepping import step
 from harness.agent.trust import Receipt, Trustee
 from harness.mechanisms.pods import located
+from harness.mechanisms.reach import Reached, reach
 
 #: How long taking back waits for a change of the same resource that is under way.
 PATIENCE_S = 5.0
@@ -57,7 +58,7 @@ class Service:
             op: getattr(self, "_" + op)
             for op in (
                 "ready", "hello", "rungs", "mechanism", "snapshot", "make", "act", "measure",
-                "exercised", "renew",
+                "exercised", "renew", "reach",
             )
         }  # fmt: skip
 
@@ -162,6 +163,10 @@ class Service:
     def _exercised(self, resource: Resource, effect_id: str) -> Exercised:
         place = self._place(resource)
         return self._ladder.choose(place).exercised(place, effect_id)
+
+    @staticmethod
+    def _reach(address: str, port: int, host: str, path: str, within_s: float) -> Reached:
+        return reach(address, port, host, path, within_s)
 
     def _renew(self) -> None:
         self._check_lease()

@@ -258,10 +258,15 @@ class Cluster:
     power_at: str = ""
 
 
+#: How load from here reaches a service of a cluster, in the order in which a way is chosen.
+THROUGH = ("load-balancer", "node-port", "ingress", "port-forward")
+
+
 @dataclass(frozen=True)
 class Service:
     """One service of a system. Exactly one of `run`, `attach_*`, `upstream`, `workload` (like
-    `deploy/web`) or `external` (host:port) is set, or `url` alone.
+    `deploy/web`) or `external` (host:port) is set, or `url` alone. A workload's `url` is what its
+    users call it, and `through` (one of `THROUGH`) how load comes from outside of the cluster.
 
     What runs behind a proxy has `upstream` (where it is) and `proxy` (where callers find it). Where
     that is a Toxiproxy's, there are `toxiproxy` (the server's URL), `probe` (what it answers at
@@ -287,6 +292,7 @@ class Service:
     greeting: str = ""
     workload: str = ""
     external: str = ""
+    through: str = ""
     line: int = 0
 
 

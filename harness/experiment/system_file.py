@@ -9,7 +9,16 @@ from pathlib import Path
 from harness.experiment import codes, system_shapes
 from harness.experiment.documents import open_document, read_metadata
 from harness.experiment.fields import Fields, mapping, plain_name
-from harness.experiment.model import LOAD_POD, WAYS, AgentPod, Cluster, Metadata, Service, System
+from harness.experiment.model import (
+    LOAD_POD,
+    THROUGH,
+    WAYS,
+    AgentPod,
+    Cluster,
+    Metadata,
+    Service,
+    System,
+)
 from harness.experiment.problems import Problems
 from harness.experiment.system_checks import check_together
 from harness.experiment.tree import Entry, Node
@@ -121,6 +130,7 @@ def _service(entry: Entry, problems: Problems, cluster: Cluster | None) -> Servi
         greeting=fields.text("greeting"),
         workload=_workload(fields),
         external=_address(fields, "external"),
+        through=fields.choice("through", THROUGH) if fields.has("through") else "",
         line=entry.key.place.line,
     )
     _check_form(entry, fields, service, attach, problems)
@@ -152,6 +162,9 @@ def _check_place(
     if cluster and here:
         said = f"{service.name}: on a cluster a service has workload or external"
         problems.add(entry.key.place, codes.FORM, said, f"workload: deploy/{service.name}")
+    elif service.through and not service.workload:
+        said = f"{service.name} has through, and is no workload: there is but one way to it"
+        problems.add(entry.key.place, codes.FORM, said, "leave it out")
     elif there and not cluster:
         said = f"{service.name} is on a cluster, and the system does not say on which"
         problems.add(entry.key.place, codes.FORM, said, "kubernetes: {namespace: shop}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.experiment.model import WAYS
+from harness.experiment.model import THROUGH, WAYS
 from harness.experiment.shapes import (
     INTEGER,
     NAME,
@@ -58,7 +58,13 @@ SERVICE = Shape(
         ),
         Key("env", "its environment, besides PATH and HOME", WORDS, {"LOG_LEVEL": "info"}),
         Key("attach", ATTACH.about, ATTACH, {"port": 8080}),
-        Key("url", "where the load reaches an attached service", TEXT, "http://127.0.0.1:8080"),
+        Key(
+            "url",
+            "where the load reaches an attached service, or what its users call a workload: "
+            "then an Ingress of that name tells the address",
+            TEXT,
+            "http://127.0.0.1:8080",
+        ),
         Key("upstream", "host:port of a service behind a proxy", TEXT, "127.0.0.1:6379"),
         Key("proxy", "host:port where its callers reach it", TEXT, "127.0.0.1:26379"),
         Key(
@@ -67,6 +73,12 @@ SERVICE = Shape(
         Key("probe", "what it answers at once, always alike", TEXT, "PING\r\n"),
         Key("greeting", "said before, once on each connection", TEXT, "HELLO 3\r\n"),
         Key("workload", "on Kubernetes: deploy/NAME, statefulset/NAME …", TEXT, "deploy/web"),
+        Key(
+            "through",
+            "how load from here reaches a workload; else the first of these that it has",
+            {"enum": [*THROUGH]},
+            "ingress",
+        ),
         Key("external", "host:port outside of the cluster", TEXT, "payments.example:443"),
     ),
 )

@@ -5,11 +5,21 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator
+from typing import Any
 
 from harness.measure import amplification, impact, names
 from harness.measure.evidence import Evidence
 from harness.measure.resources import UNITS, Used
-from harness.report.measured import Amplification, Impact, Name, Resource, Usage
+from harness.record import crossing
+from harness.report.measured import (
+    Amplification,
+    Crossing,
+    Impact,
+    Leg,
+    Name,
+    Resource,
+    Usage,
+)
 
 #: More points than this nobody sees in a small chart.
 MOST_POINTS = 600
@@ -36,6 +46,38 @@ def amplifications_of(evidence: Evidence) -> tuple[Amplification, ...]:
 
 def names_of(evidence: Evidence) -> tuple[Name, ...]:
     return tuple(Name(**dataclasses.asdict(line)) for line in names.names_table(evidence))
+
+
+def crossing_of(told: crossing.Crossing | None) -> Crossing | None:
+    """None where nobody measured."""
+    if told is None:
+        return None
+    answered = [(pair.here_answered, pair.there_answered) for pair in told.pairs]
+    connected = [(pair.here_connected, pair.there_connected) for pair in told.pairs]
+    legs = {"first byte": answered} if told.forwarded else {
+        "connect": connected, "first byte": answered
+    }  # fmt: skip
+    return Crossing(
+        told.service, told.url, told.beside, len(told.pairs),
+        tuple(_leg(what, pairs) for what, pairs in legs.items() if pairs), told.lacking,
+    )  # fmt: skip
+
+
+def _leg(what: str, pairs: list[tuple[float, float | None]]) -> Leg:
+    here = [mine for mine, _ in pairs]
+    beside = [other for _, other in pairs if other is not None]
+    added = [mine - other for mine, other in pairs if other is not None]
+    return Leg(what, *_middle_and_last(here), *_middle_and_last(beside), *_middle_and_last(added))
+
+
+def _middle_and_last(seconds: list[float]) -> tuple[Any, Any]:
+    """P50 and P99 in milliseconds; of less than 100 the latter is the largest."""
+    if not seconds:
+        return None, None
+    ordered = sorted(seconds)
+    ranks = (math.ceil(share * len(ordered)) - 1 for share in (0.5, 0.99))
+    p50, p99 = (round(ordered[rank] * 1e3, 4) for rank in ranks)
+    return p50, p99
 
 
 def resources_of(evidence: Evidence) -> tuple[Resource, ...]:

@@ -128,6 +128,8 @@ def _measured(console: Console, record: Record) -> None:
             console.print(Text(f"  {row}"))
     if record.load:
         _line(console, 2, f"load: {words.load_line(record.load)}")
+    if record.crossing:
+        _lines(console, 2, words.crossing_lines(record.crossing))
 
 
 _HEADINGS = ("window", "seconds", "requests", "good", "P50", "P99")

@@ -70,6 +70,8 @@ def _windows(record: Record) -> Iterable[tuple[str, ...]]:
 def _end(record: Record) -> Iterable[str]:
     if record.load:
         yield f"Load: {_text(words.load_line(record.load))}."
+    if record.crossing:
+        yield "\n".join(f"- {_text(line)}" for line in words.crossing_lines(record.crossing))
     yield f"Run {_code(record.run.id)}, seed {record.run.seed}. Again: {_code(words.rerun(record))}"
     if record.by_hand:
         yield "**Run these by hand:**"

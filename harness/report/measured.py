@@ -56,6 +56,35 @@ class Amplification:
 
 
 @dataclass(frozen=True)
+class Leg:
+    """One part of a way to the service, in milliseconds: `connect` or `first byte` of an answer, by
+    the way of the load (`here`), from beside the pod, and the difference, try by try. None: nobody
+    was there to ask."""
+
+    what: str
+    here_p50_ms: float
+    here_p99_ms: float
+    beside_p50_ms: float | None
+    beside_p99_ms: float | None
+    added_p50_ms: float | None
+    added_p99_ms: float | None
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """What the way of the load adds, measured before it began in so many `tries`. Nothing of it is
+    subtracted anywhere. `beside`: who asked whom without the way; `lacking`: what was not measured,
+    and why."""
+
+    service: str
+    url: str
+    beside: str
+    tries: int
+    legs: tuple[Leg, ...]
+    lacking: str = ""
+
+
+@dataclass(frozen=True)
 class Name:
     """One line of the table by request name, or by tag: then it counts whole tasks."""
 

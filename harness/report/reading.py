@@ -11,7 +11,7 @@ from harness.measure import summary
 from harness.measure.controllers import ControllersView, controllers_view, shortages
 from harness.measure.evidence import Evidence, gather
 from harness.measure.recovery import Recovery as Measured
-from harness.record import cluster
+from harness.record import cluster, crossing
 from harness.record.directory import RunDirectory
 from harness.record.journal import chain_of
 from harness.report import beyond
@@ -41,6 +41,7 @@ def read_record(directory: RunDirectory) -> Record:
         objectives=tuple(Objective(**dataclasses.asdict(j)) for j in verdict.judgements),
         effects=effects_of(evidence.plan, evidence.steps, epoch),
         load=_load(evidence),
+        crossing=beyond.crossing_of(crossing.read(directory.path)),
         windows=tuple(_window(w) for w in summary.windows_table(evidence)),
         recoveries=_recoveries(evidence, seen),
         events=events_of(evidence.steps, epoch),

@@ -13,7 +13,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness.record.witness import Witnessed
-from harness.report.measured import Amplification, Finding, Impact, Name, Resource, Usage
+from harness.report.measured import (
+    Amplification,
+    Crossing,
+    Finding,
+    Impact,
+    Name,
+    Resource,
+    Usage,
+)
 
 if TYPE_CHECKING:
     from harness.record.directory import RunDirectory
@@ -199,6 +207,7 @@ class Record:
     objectives: tuple[Objective, ...] = ()
     effects: tuple[Effect, ...] = ()
     load: Load | None = None
+    crossing: Crossing | None = None
     windows: tuple[Window, ...] = ()
     recoveries: tuple[Recovery, ...] = ()
     events: tuple[Event, ...] = ()

@@ -11,6 +11,7 @@ import re
 import shlex
 
 from harness.record.witness import Witnessed
+from harness.report.measured import Crossing, Leg
 from harness.report.record import Effect, Load, Objective, Record, Recovery
 
 #: Control characters but tab and newline, and what XML 1.0 cannot hold even escaped.
@@ -273,6 +274,24 @@ def load_line(load: Load) -> str:
         f"{load.due:,} {load.counts} due, {load.sent:,} sent, {load.dropped:,} dropped,"
         f" {rate(load.rate)} reached{late}"
     )
+
+
+def crossing_lines(found: Crossing) -> tuple[str, ...]:
+    """What the way of the load adds, a line for each of its legs."""
+    told = tuple(f"way to {found.service}, {leg.what}: {_leg(leg)}" for leg in found.legs)
+    lacking = (f"way to {found.service}: {found.lacking}",) if found.lacking else ()
+    beside = (f"beside: {found.beside}",) if found.beside else ()
+    asked = f"asked {plural(found.tries, 'time')} before the load, and subtracted from nothing"
+    return (*told, *lacking, ", ".join((*beside, asked)))
+
+
+def _leg(leg: Leg) -> str:
+    here = f"{milliseconds(leg.here_p50_ms)} (P99 {milliseconds(leg.here_p99_ms)}) from here"
+    if leg.beside_p50_ms is None:
+        return here
+    beside = f"{milliseconds(leg.beside_p50_ms)} (P99 {milliseconds(leg.beside_p99_ms)})"
+    added = f"{milliseconds(leg.added_p50_ms)} (P99 {milliseconds(leg.added_p99_ms)})"
+    return f"{here}, {beside} beside the pod: adds {added}"
 
 
 def rerun(record: Record) -> str:

@@ -27,9 +27,9 @@ from harness.experiment.model import Closed, Experiment, Intervention, Load
 from harness.experiment.prober import probed, prober
 from harness.faults.fault import Condition, Event, Fault
 from harness.record.plan import LoadPlan, Plan, PlannedEffect
-from harness.record.redaction import referred
+from harness.record.redaction import Secrets, referred
 from harness.run.radius import check
-from harness.substrates.substrate import Replica, Substrate, Topology
+from harness.substrates.substrate import Replica, Substrate, Topology, Way
 
 RECOVERY_WINDOW_S = 5.0
 SETTLE_S = 5.0
@@ -237,14 +237,15 @@ def _load(
     if load is None:
         return None
     rate, closed = load.arrivals.rate, load.arrivals.closed or Closed(0)
-    url, path = _way(experiment, load, topology)
+    way = _way(experiment, load, topology)
     return LoadPlan(
-        users=str(load.users or ""), entry=load.entry, url=url, path=path, origin=load.origin,
+        users=str(load.users or ""), entry=load.entry, url=way.url, path=way.says,
+        origin=load.origin,
         counts=load.arrivals.counts, rate=rate.points, rate_smooth=rate.smooth,
         rate_every=rate.every, poisson=load.arrivals.poisson, seed=seed,
         warmup=float(load.warmup), duration=duration, timeout=float(load.timeout),
         workers=load.workers, run_id=run_id, requests=load.requests,
-        headers=tuple((name, referred(text, experiment.secrets)) for name, text in load.headers),
+        headers=_headers(load, way.host, experiment.secrets),
         data=load.data, closed_users=closed.users, think=float(closed.think),
         prober=experiment.load is None,
     )  # fmt: skip
@@ -255,19 +256,26 @@ def _warnings(caveat: str, load: LoadPlan | None) -> tuple[str, ...]:
     return tuple(filter(None, (caveat, closed, load.path if load else "")))
 
 
-def _way(experiment: Experiment, load: Load, topology: Topology) -> tuple[str, str]:
-    """The URL, and what reaching it adds."""
+def _headers(load: Load, host: str, secrets: Secrets) -> tuple[tuple[str, str], ...]:
+    """Theirs, and what the service is called where the URL does not say it."""
+    given = tuple((name, referred(text, secrets)) for name, text in load.headers)
+    named = any(name.lower() == "host" for name, _ in given)
+    return given if named or not host else (*given, ("Host", host))
+
+
+def _way(experiment: Experiment, load: Load, topology: Topology) -> Way:
+    """How the load reaches its entry."""
+    if way := topology.way(load.entry, load.origin):
+        return way
     service = experiment.system.service(load.entry)
     if service is not None and service.url:
-        return service.url, ""
-    if way := topology.way(load.entry, load.origin):
-        return way.url, way.says
+        return Way(load.entry, load.origin, service.url, "")
     if load.origin != "here":
         raise Refused(
             f"load.from is {load.origin}, and {load.entry} is not to be reached from there",
             where=str(experiment.path), hint="from: here, or a system with kubernetes:",
         )  # fmt: skip
-    return _url(experiment, load, topology), ""
+    return Way(load.entry, load.origin, _url(experiment, load, topology), "")
 
 
 def _url(experiment: Experiment, load: Load, topology: Topology) -> str:

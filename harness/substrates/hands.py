@@ -23,6 +23,7 @@ from harness.agent.protocol import (
     line_of,
 )
 from harness.capabilities import HandsError
+from harness.mechanisms.reach import Reached
 
 TIMEOUT_S = 10.0
 #: How much longer an agent may take to start, on a busy machine.
@@ -91,6 +92,13 @@ class AgentHands:
     def exercised(self, resource: Resource, effect_id: str) -> Exercised:
         found: Exercised = self._ask("exercised", resource=resource, effect_id=effect_id)
         return found
+
+    def reach(self, address: str, port: int, host: str, path: str, within_s: float) -> Reached:
+        """How long a server takes that is asked from there. Raises `HandsError` without answer."""
+        connected_s, answered_s = self._ask(
+            "reach", within_s, address=address, port=port, host=host, path=path, within_s=within_s
+        )
+        return connected_s, answered_s
 
     def renew(self) -> None:
         self._ask("renew")

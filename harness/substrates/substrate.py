@@ -55,13 +55,15 @@ class Front:
 @dataclass(frozen=True)
 class Way:
     """How load that lives at `origin` (`here`, `cluster`) reaches a service that has no name there.
-    `says` tells a person what that way adds. `forwarded`: the URL is told when the world is up."""
+    `says` tells a person what that way adds. `forwarded`: the URL is told when the world is up.
+    `host` is what the service is called there, where the URL does not say it."""
 
     service: str
     origin: str
     url: str
     says: str
     forwarded: bool = False
+    host: str = ""
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,10 @@ import random
 from harness.record.witness import Witnessed
 from harness.report.measured import (
     Amplification,
+    Crossing,
     Finding,
     Impact,
+    Leg,
     Name,
     Resource,
     Usage,
@@ -185,6 +187,16 @@ PASS = Record(
     objectives=OBJECTIVES,
     effects=(effect(0), effect(1)),
     load=Load(7600, 7600, 0, 0.41, 199.8),
+    crossing=Crossing(
+        "web",
+        "http://192.0.2.11:30080",
+        "pod web-0 asked from its node n1",
+        100,
+        (
+            Leg("connect", 0.271, 2.51, 0.298, 0.706, -0.0045, 2.094),
+            Leg("first byte", 2.1, 8.4, None, None, None, None),
+        ),
+    ),
     windows=WINDOWS,
     recoveries=(Recovery("slow-db", 23.31, 24.51, "recovered after 1.2 s"),),
     events=EVENTS,

@@ -1,9 +1,10 @@
-"""Load from pods of the cluster, and from here through the API server."""
+"""Load from pods of the cluster, and from here by each of the ways in, with what they add."""
 
 import json
 import time
 
 import numpy as np
+import pytest
 from clusters import SHOP_SYSTEM, until
 from test_runs_on_pods import Place
 
@@ -28,6 +29,75 @@ spec:
   duration: LASTSs
   settle: 1s
   objectives: []
+"""
+#: Two ways in that no controller of this cluster would make: reverse proxies before the shop's web.
+DOORS = """
+apiVersion: v1
+kind: Namespace
+metadata: {name: outside}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: outside, namespace: outside}
+data:
+  ingress: |
+    {
+      admin off
+      auto_https off
+    }
+    http://shop.example {
+      log
+      reverse_proxy web.shop:80
+    }
+  balancer: |
+    {
+      admin off
+      auto_https off
+    }
+    :80 {
+      log
+      reverse_proxy web.shop:80
+    }
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web-outside, namespace: shop}
+spec:
+  type: LoadBalancer
+  allocateLoadBalancerNodePorts: false
+  selector: {app: web}
+  ports: [{port: 80, targetPort: http}]
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: shop, namespace: shop}
+spec:
+  ingressClassName: caddy
+  rules:
+    - host: shop.example
+      http:
+        paths:
+          - {path: /, pathType: Prefix, backend: {service: {name: web, port: {name: http}}}}
+"""
+PROXY = """
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: outside-NAME, namespace: outside}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+    - name: caddy
+      image: reliability-harness-checkout
+      imagePullPolicy: IfNotPresent
+      command: [caddy, run, --config, /etc/caddy/NAME, --adapter, caddyfile]
+      readinessProbe: {tcpSocket: {port: 80}, periodSeconds: 1}
+      volumeMounts: [{name: config, mountPath: /etc/caddy}]
+  volumes: [{name: config, configMap: {name: outside}}]
+"""
+SLOW = """
+  timeline:
+    - {id: slow, at: 1s, for: 2s, fault: network.latency, target: web, delay: 50ms}
 """
 
 
@@ -88,3 +158,64 @@ def test_what_has_no_other_door_is_reached_by_port_forward(shop, tmp_path):
     assert len(rows) == 300
     assert (rows["outcome"] == Outcome.OK).sum() >= 290
     assert "port-forward" in place.record()["warnings"][0]
+    crossing = place.record()["crossing"]
+    assert [leg["what"] for leg in crossing["legs"]] == ["first byte"]
+    assert crossing["tries"] > 3
+    assert "no agent" in crossing["lacking"]
+    assert crossing["legs"][0]["added_p50_ms"] is None
+
+
+def test_an_ingress_and_a_load_balancer_lead_to_the_shop(outside, tmp_path):
+    """Each by the address in its status, as its own data plane says; and what it adds is told."""
+    place = Loaded(tmp_path, outside, entry="web", FROM="here", workers=1, lasts=3)
+    system, experiment = tmp_path / "system.yaml", tmp_path / "experiment.yaml"
+    by_web = "{workload: deploy/web, port: 80,"
+    system.write_text(SHOP_SYSTEM.replace(by_web, f"{by_web} through: load-balancer,"))
+    status, said = place.run("run", "experiment.yaml", timeout_s=100)
+    assert status == 0, said
+    assert "load balancer" in said
+    assert served(outside, "balancer") >= passed(tmp_path) > 200
+    system.write_text(SHOP_SYSTEM.replace(by_web, f'{by_web} url: "http://shop.example",'))
+    experiment.write_text(experiment.read_text() + SLOW)
+    status, said = place.run("run", "experiment.yaml", timeout_s=100)
+    assert "through Ingress shop (class caddy)" in said
+    assert served(outside, "ingress") >= passed(tmp_path) > 200
+    crossing = place.record()["crossing"]
+    assert [leg["what"] for leg in crossing["legs"]] == ["connect", "first byte"]
+    assert all(leg["here_p99_ms"] >= leg["here_p50_ms"] > 0 for leg in crossing["legs"])
+    assert crossing["legs"][1]["added_p50_ms"] > 0, "a proxy more"
+    assert "asked from its node" in crossing["beside"]
+    system.write_text(SHOP_SYSTEM.replace(by_web, f"{by_web} through: ingress,"))
+    outside.kubectl("-n", "shop", "delete", "ingress", "shop")
+    status, said = place.run("plan", "experiment.yaml")
+    assert status == 2, said
+    assert "it has: load-balancer, node-port, port-forward" in " ".join(said.split())
+
+
+@pytest.fixture
+def outside(shop):
+    """An Ingress and a LoadBalancer Service of the shop with addresses in their status."""
+    names = ("ingress", "balancer")
+    shop.kubectl("apply", "-f", "-", given=DOORS + "".join(PROXY.replace("NAME", n) for n in names))
+    there = ("-n", "shop")
+    shop.kubectl("-n", "outside", "wait", "pod", "--all", "--for=condition=Ready")
+    pods = shop.pods("outside")
+    for name, kind in (("ingress", "ingress/shop"), ("balancer", "service/web-outside")):
+        address = {"ip": pods[f"outside-{name}"]["status"]["podIP"]}
+        if name == "balancer":
+            address["ipMode"] = "Proxy"  # nodes must not take a short cut
+        status = json.dumps({"status": {"loadBalancer": {"ingress": [address]}}})
+        shop.kubectl(*there, "patch", kind, "--subresource=status", "--type=merge", "-p", status)
+    yield shop
+    shop.kubectl(*there, "delete", "--ignore-not-found", "service/web-outside", "ingress/shop")
+    shop.kubectl("delete", "namespace", "outside", "--wait=false")
+
+
+def served(cluster, name):
+    """How many requests of runs that proxy says it passed on: those for measuring are HEAD."""
+    lines = cluster.kubectl("-n", "outside", "logs", f"outside-{name}").splitlines()
+    return sum('"uri":"/products"' in line for line in lines)
+
+
+def passed(path):
+    return int((read(path / "reports/last").rows["outcome"] == Outcome.OK).sum())

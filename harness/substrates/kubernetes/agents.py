@@ -102,7 +102,7 @@ def agents_on(crew: Crew, nodes: tuple[str, ...]) -> Iterator[Staff]:
             stack.callback(hands.close)
             return succeeded(node, hands)
 
-        yield Staff({node: succeeded(node, hands) for node, hands in first.items()}, hire)
+        yield Staff({node: succeeded(node, hands) for node, hands in first.items()}, hire, first)
 
 
 @contextlib.contextmanager

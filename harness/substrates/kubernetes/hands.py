@@ -76,10 +76,12 @@ class DistantHands(AgentHands):
 
 
 class Staff(NamedTuple):
-    """Agents by node; `hire` starts one more on another node, and raises `HandsError`."""
+    """Agents by node; `hire` starts one more on another node, and raises `HandsError`. `first` are
+    those that came first, without successors: for questions that are no part of a fault."""
 
     agents: dict[str, Hands]
     hire: Callable[[str], Hands]
+    first: dict[str, DistantHands]
 
 
 class ClusterHands:
@@ -87,7 +89,7 @@ class ClusterHands:
     `platform` is asked for what is the API server's."""
 
     def __init__(self, staff: Staff, places: Callable[[Resource], str], platform: Platform) -> None:
-        self._agents, self._hire = staff
+        self._agents, self._hire = staff.agents, staff.hire
         self._hiring = threading.Lock()
         self._place = places
         self._platform = platform

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,6 +66,7 @@ class ServicePort:
     port: int
     target: str
     node_port: int
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -126,22 +126,15 @@ def service_of(item: Json) -> Service:
     return Service(
         name=item["metadata"]["name"], selector=_pairs(spec, "selector"),
         ports=tuple(
-            ServicePort(p["port"], str(p.get("targetPort", p["port"])), p.get("nodePort", 0))
+            ServicePort(
+                p["port"], str(p.get("targetPort", p["port"])), p.get("nodePort", 0),
+                p.get("name", ""),
+            )
             for p in spec.get("ports") or ()
         ),
         address=spec.get("clusterIP", "").replace("None", ""),
         balancer=ingress.get("ip") or ingress.get("hostname") or "",
     )  # fmt: skip
-
-
-def doors_to(service: str, ingress: Json) -> Iterator[tuple[str, str]]:
-    """Host (empty: any) and path of each rule of an Ingress that leads to the service."""
-    for rule in ingress.get("rules") or ():
-        for path in rule.get("http", {}).get("paths") or ():
-            if path.get("backend", {}).get("service", {}).get("name") == service:
-                yield rule.get("host", ""), path.get("path", "")
-    if ingress.get("defaultBackend", {}).get("service", {}).get("name") == service:
-        yield "", ""
 
 
 def selector_text(selector: Json) -> str:

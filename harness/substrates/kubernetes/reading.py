@@ -8,11 +8,12 @@ from functools import cached_property
 from harness.errors import Refused
 from harness.substrates.kubernetes.account import Account
 from harness.substrates.kubernetes.api import Api, Json
+from harness.substrates.kubernetes.ingresses import Door, doors_to
 from harness.substrates.kubernetes.objects import (
     Node,
     Pod,
     Service,
-    doors_to,
+    ServicePort,
     host_of,
     node_of,
     pod_of,
@@ -67,15 +68,9 @@ class Reader:
     def services(self) -> tuple[Service, ...]:
         return tuple(map(service_of, self._api.items(f"{self._core}/services")))
 
-    def ingress_to(self, service: str) -> Iterator[str]:
-        """URLs by which an Ingress of the namespace leads to it, once it has an address."""
-        for item in self._ingresses:
-            status, spec = item.get("status", {}), item.get("spec", {})
-            address: Json = next(iter(status.get("loadBalancer", {}).get("ingress") or ()), {})
-            there = address.get("hostname") or address.get("ip")
-            for host, path in doors_to(service, spec) if there else ():
-                secure = any(host in (tls.get("hosts") or ()) for tls in spec.get("tls") or ())
-                yield f"http{'s' if secure else ''}://{host or there}{path.rstrip('/')}"
+    def ingress_to(self, service: str, port: ServicePort) -> Iterator[Door]:
+        """Rules of the namespace's Ingresses that lead to that port of it."""
+        return (door for item in self._ingresses for door in doors_to(service, port, item))
 
     @cached_property
     def _ingresses(self) -> tuple[Json, ...]:

@@ -25,7 +25,7 @@ from harness.substrates.kubernetes.api import Api, ApiError
 from harness.substrates.kubernetes.boarding import EPHEMERAL, cannot
 from harness.substrates.kubernetes.connection import Connection, connect
 from harness.substrates.kubernetes.consent import Consent, not_here
-from harness.substrates.kubernetes.forwarding import Forward, forwarded
+from harness.substrates.kubernetes.doors import doors
 from harness.substrates.kubernetes.hands import ClusterHands
 from harness.substrates.kubernetes.leases import Leases
 from harness.substrates.kubernetes.load_job import LoadJob, workers_on
@@ -164,11 +164,12 @@ class KubernetesSubstrate:
             _clear(platform, leases)
             hands = ClusterHands(staff, self._node, platform)
             with (
-                self._doors(needs, directory) as doors,
+                doors(self.connection, self._cluster.namespace, found, needs, staff.first,
+                      directory) as moved,
                 contextlib.closing(
                     ClusterWorld(
                         watching, self._cluster, hands, found, needs.resources, leases, launch,
-                        doors,
+                        moved,
                     )
                 ) as world,
             ):  # fmt: skip
@@ -184,22 +185,6 @@ class KubernetesSubstrate:
         )
         with workers_on(job) as launch:
             yield launch
-
-    @contextlib.contextmanager
-    def _doors(self, needs: Needs, directory: Path) -> Iterator[dict[str, str]]:
-        """Where what a plan calls so is reached: by port-forward, for what has no other way in."""
-        ways = (w for w in self._topology.ways if w.forwarded and w.url == needs.url)
-        way = None if needs.load_workers else next(ways, None)
-        if way is None:
-            yield {}
-            return
-        pod = self._topology.named(way.service)[0]
-        forward = Forward(
-            self.connection.kubeconfig, self.connection.context, self._cluster.namespace,
-            pod.workload, pod.port, str(directory / "forward.port"),
-        )  # fmt: skip
-        with forwarded(forward, directory / "forward.log") as here:
-            yield {way.url: here}
 
     def _forbids_node(self, kind: str, name: str) -> str:
         node = self.reader.nodes.get(name)
