@@ -1,4 +1,4 @@
-"""`harness selftest`: does anything stay behind on this machine, whoever is killed and whenever?"""
+"""`harness selftest`: does anything stay behind, whoever is killed and whenever?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ from harness.errors import Exit, UsageError
 from harness.experiment.problems import nearest
 
 if TYPE_CHECKING:
+    from harness.experiment.model import Cluster
+    from harness.selftest.ground import Ground
     from harness.selftest.report import Report
 
 _FORMATS = ("console", "json")
@@ -45,12 +48,38 @@ def _checked(
 )
 @click.option("--fault", "kinds", multiple=True, metavar="KIND", help="Only this; repeatable.")
 @click.option("--seed", type=int, help="Seed of the sample; printed.  [default: random]")
-@click.option("--at-once", type=click.IntRange(1, 32), help="Runs at once.  [default: 3 a core]")
+@click.option(
+    "--at-once",
+    type=click.IntRange(1, 32),
+    help="Runs at once.  [default: 3 a core; on a cluster one on each node]",
+)
 @click.option(
     "--toxiproxy",
     metavar="URL",
     default="",
     help="A Toxiproxy that is running: dependency.* is shot at there, too.",
+)
+@click.option(
+    "--system",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="On the cluster of this system, whose own namespace is left alone.",
+)
+@click.option(
+    "--kubeconfig",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="On this cluster.",
+)
+@click.option(
+    "--namespace",
+    default="harness-selftest",
+    show_default=True,
+    help="On a cluster: NAME-1, NAME-2 ... are made for it, and removed.",
+)
+@click.option(
+    "--image",
+    help="On a cluster: of the pods that are shot at; it has Python.  [default: that of agents]",
 )
 @click.option(
     "--resume",
@@ -67,9 +96,11 @@ def _checked(
 )
 def selftest(
     quick: bool, kinds: tuple[str, ...], seed: int | None, at_once: int | None,
-    toxiproxy: str, resume: Path | None, outputs: tuple[str, ...],
+    toxiproxy: str, system: Path | None, kubeconfig: Path | None, namespace: str, image: str | None,
+    resume: Path | None, outputs: tuple[str, ...],
 ) -> None:  # fmt: skip
-    """Kill everybody at every step of every fault, and look for what is left.
+    """Kill everybody at every step of every fault, and look for what is left: on this machine, or
+    (--system, --kubeconfig) on a cluster.
 
     Each kill has a run and a small system of its own. Exits 5 when anything was left behind, 6 when
     some step could not be reached.
@@ -78,6 +109,7 @@ def selftest(
     harness selftest
     harness selftest --full --output json=all.json
     harness selftest --full --output json=all.json --resume all.json
+    harness selftest --system system-kubernetes.yaml
     """  # noqa: D301  click's mark is a real backspace
     from harness.selftest.conduct import Asked, conduct
     from harness.selftest.progress import Counting
@@ -86,16 +118,45 @@ def selftest(
     seed = before.seed if before else secrets.randbelow(2**31) if seed is None else seed
     click.echo(f"seed {seed}", err=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: nothing stays of us
-    with _home() as home:
-        at_once = at_once or 3 * (os.cpu_count() or 1)
-        asked = Asked(_known(kinds), not quick, seed, at_once, home, before, toxiproxy)
-        report = conduct(asked, Counting(sys.stderr))
+    cluster = _cluster(system, kubeconfig, namespace)
+    chosen = _known(kinds)
+    with _home() as home, _ground(cluster, image, toxiproxy, home, at_once) as ground:
+        at_once = ground.at_once or at_once or 3 * (os.cpu_count() or 1)
+        asked = Asked(chosen, not quick, seed, at_once, home, before)
+        report = conduct(asked, ground, Counting(sys.stderr))
         kept = report.exit_status is Exit.LEFT_BEHIND
         home.rename(home.with_name(f"{home.name}-left")) if kept else None
     _write(report, outputs or ("console",))
     if kept:
         click.echo(f"the runs that left something are in {home}-left", err=True)
     sys.exit(report.exit_status)
+
+
+def _cluster(system: Path | None, kubeconfig: Path | None, namespace: str) -> Cluster | None:
+    """Where it is to be: none is this machine."""
+    if not system and not kubeconfig:
+        return None
+    from harness.experiment.model import Cluster
+    from harness.experiment.system_file import load_system
+
+    if kubeconfig:
+        os.environ["HARNESS_KUBECONFIG"] = str(kubeconfig.absolute())
+    found = load_system(system).cluster if system else Cluster(namespace)
+    if found is None:
+        raise UsageError(f"{system} is not on a cluster", hint="harness selftest alone is for here")
+    return replace(found, namespace=namespace)
+
+
+def _ground(
+    cluster: Cluster | None, image: str | None, toxiproxy: str, home: Path, at_once: int | None
+) -> AbstractContextManager[Ground]:
+    if cluster is None:
+        from harness.selftest.here import Here
+
+        return nullcontext(Here(toxiproxy))
+    from harness.selftest.cluster.ground import on_cluster
+
+    return on_cluster(cluster, image or cluster.agent.image, home, at_once)
 
 
 @contextmanager

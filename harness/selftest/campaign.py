@@ -17,26 +17,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import HarnessError, Refused
-from harness.faults import registry
 from harness.mechanisms.namespaces import die_with_parent
 from harness.run.plan import make_plan
-from harness.selftest import plain
+from harness.selftest.ground import Ground
 from harness.selftest.results import Cell, Shot
-from harness.selftest.scratch import scratch
 from harness.selftest.shot import rehearse, shoot
-from harness.substrates.registry import world_substrate
 
 _TRIES = 3
 
-Take = Callable[[Cell, Path, float], Shot]
+Take = Callable[[Ground, Cell, Path], Shot]
 
 
 @dataclass(frozen=True)
 class Campaign:
     """`home`: a directory for the runs, each removed unless something is wrong with it."""
 
+    ground: Ground
     home: Path
-    lease_s: float
     pool: ProcessPoolExecutor
 
     def rehearse(self, cells: Iterable[Cell]) -> Iterator[Shot]:
@@ -48,7 +45,7 @@ class Campaign:
 
     def _all(self, take: Take, cells: Iterable[Cell]) -> Iterator[Shot]:
         begun: list[Future[Shot]] = [
-            self.pool.submit(_taken, take, cell, self.home / f"{take.__name__}{n}", self.lease_s)
+            self.pool.submit(_taken, take, self.ground, cell, self.home / f"{take.__name__}{n}")
             for n, cell in enumerate(cells)
         ]
         for done in as_completed(begun):
@@ -56,12 +53,12 @@ class Campaign:
 
 
 @contextmanager
-def campaign(home: Path, lease_s: float, at_once: int) -> Iterator[Campaign]:
+def campaign(ground: Ground, home: Path, at_once: int) -> Iterator[Campaign]:
     pool = ProcessPoolExecutor(
         at_once, multiprocessing.get_context("fork"), initializer=_begin_worker
     )
     try:
-        yield Campaign(home, lease_s, pool)
+        yield Campaign(ground, home, pool)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
@@ -73,11 +70,11 @@ def _begin_worker() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _taken(take: Take, cell: Cell, home: Path, lease_s: float) -> Shot:
+def _taken(take: Take, ground: Ground, cell: Cell, home: Path) -> Shot:
     """A step that was not reached, by a machine that was too busy, is tried again."""
     for attempt in range(_TRIES):
         directory = home / str(attempt)
-        shot = take(cell, directory, lease_s)
+        shot = take(ground, cell, directory)
         if not shot.bad:
             shutil.rmtree(directory)
         if shot.hit:
@@ -85,28 +82,16 @@ def _taken(take: Take, cell: Cell, home: Path, lease_s: float) -> Shot:
     return shot
 
 
-def places() -> tuple[str, ...]:
-    """Where faults are tried here: `loopback` stands in where there are no namespaces."""
-    return world_substrate().name, "attached", "plain"
-
-
-def offered(
-    kinds: Iterable[str], home: Path, substrates: Iterable[str]
-) -> Iterator[tuple[Cell, str]]:
+def offered(kinds: Iterable[str], ground: Ground, home: Path) -> Iterator[tuple[Cell, str]]:
     """Each fault on each substrate, and why it is not offered there, or nothing."""
-    for n, (kind, name) in enumerate(itertools.product(kinds, substrates)):
+    for n, (kind, name) in enumerate(itertools.product(kinds, ground.substrates)):
         cell = Cell(name, kind, "", "")
-        yield cell, _why_not(cell, home / f"offered{n}")
+        yield cell, ground.why_not(cell) or _refused(cell, ground, home / f"offered{n}")
 
 
-def _why_not(cell: Cell, home: Path) -> str:
-    fault = registry.find(cell.fault)
-    assert fault, "chosen from the registry"
-    if cell.substrate == "plain" and (why := plain.why_not()):
-        return why
-    if cell.substrate not in places() and not fault.on_edges:
-        return "a Toxiproxy disturbs calls alone"
-    with scratch(home, cell.substrate, fault) as place:
+def _refused(cell: Cell, ground: Ground, home: Path) -> str:
+    """What the plan of an example says against it."""
+    with ground.place(cell, home) as place:
         try:
             experiment = place.experiment()
             make_plan(experiment, place.substrate(experiment.system), 1, "offered")

@@ -12,21 +12,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.selftest.campaign import Campaign, campaign, offered, places
+from harness.selftest.campaign import Campaign, campaign, offered
 from harness.selftest.cells import cells_of, full, quick
+from harness.selftest.ground import Ground
 from harness.selftest.progress import Counting
 from harness.selftest.report import Report
 from harness.selftest.results import Cell, Shot
 
-LEASE_S = 1.0
 _QUICK = 100
 
 
 @dataclass(frozen=True)
 class Asked:
     """`home`: an empty directory for the runs; those that left something stay there. `before`: the
-    report of an interrupted selftest of the same choice and seed. `toxiproxy`: the URL of one whose
-    proxies are shot at, too."""
+    report of an interrupted selftest of the same choice and seed."""
 
     kinds: tuple[str, ...]
     everything: bool
@@ -34,16 +33,14 @@ class Asked:
     at_once: int
     home: Path
     before: Report | None = None
-    toxiproxy: str = ""
 
 
-def conduct(asked: Asked, counting: Counting) -> Report:
+def conduct(asked: Asked, ground: Ground, counting: Counting) -> Report:
     begin = time.monotonic()
-    before = asked.before or Report(asked.seed, LEASE_S, 0.0, 0, (), (), ())
-    where = (*places(), asked.toxiproxy) if asked.toxiproxy else places()
-    answers = list(offered(asked.kinds, asked.home, where))
+    before = asked.before or Report(asked.seed, ground.lease_s, 0.0, 0, (), (), ())
+    answers = list(offered(asked.kinds, ground, asked.home))
     there = [cell for cell, why in answers if not why]
-    with campaign(asked.home, LEASE_S, asked.at_once) as taking:
+    with campaign(ground, asked.home, asked.at_once) as taking:
         rehearsals, interrupted = _rehearsed(there, before, taking, counting)
         cells = cells_of(rehearsals)
         shots = before.hits
@@ -51,7 +48,7 @@ def conduct(asked: Asked, counting: Counting) -> Report:
             more, interrupted = _shot(_chosen(asked, cells), before, taking, counting)
             shots += more
     return Report(
-        seed=asked.seed, lease_s=LEASE_S, took_s=before.took_s + time.monotonic() - begin,
+        seed=asked.seed, lease_s=ground.lease_s, took_s=before.took_s + time.monotonic() - begin,
         cells=len(cells), rehearsals=rehearsals, shots=shots, interrupted=interrupted,
         not_offered=tuple((c.fault, c.substrate, why) for c, why in answers if why),
     )  # fmt: skip

@@ -17,34 +17,34 @@ from harness.mechanisms.namespaces import die_with_parent
 from harness.report.progress import Progress
 from harness.run.conduct import conduct, run_id
 from harness.run.plan import make_plan
-from harness.selftest.scratch import Scratch
+from harness.selftest.ground import Place
 
 _FAILED = 70
 
 
-def start(scratch: Scratch, lease_s: float) -> int:
+def start(place: Place, lease_s: float) -> int:
     """The pid of the harness. Call it from the main thread, with which it ends."""
     sys.stdout.flush()
     sys.stderr.flush()
     pid = os.fork()
     if pid == 0:
-        _become(scratch, lease_s)
+        _become(place, lease_s)
     return pid
 
 
-def _become(scratch: Scratch, lease_s: float) -> None:
+def _become(place: Place, lease_s: float) -> None:
     status = _FAILED
     try:
         os.setsid()
         die_with_parent()
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-        _redirect(scratch.path)
-        os.chdir(scratch.path)
-        os.environ.update(scratch.environment)
+        _redirect(place.path)
+        os.chdir(place.path)
+        os.environ.update(place.environment)
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        run(scratch, lease_s)
+        run(place, lease_s)
         status = 0
     except BaseException:
         traceback.print_exc()
@@ -53,11 +53,11 @@ def _become(scratch: Scratch, lease_s: float) -> None:
         os._exit(status)
 
 
-def run(scratch: Scratch, lease_s: float) -> None:
-    experiment = scratch.experiment()
-    substrate = scratch.substrate(experiment.system)
+def run(place: Place, lease_s: float) -> None:
+    experiment = place.experiment()
+    substrate = place.substrate(experiment.system)
     plan = make_plan(experiment, substrate, 1, run_id("selftest"))
-    conduct(experiment, plan, substrate, scratch.path / "reports", Progress(plan), lease_s)
+    conduct(experiment, plan, substrate, place.path / "reports", Progress(plan), lease_s)
 
 
 def _redirect(path: Path) -> None:

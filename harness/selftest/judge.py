@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 from harness.run.recover import Recovery, recover_run
 from harness.selftest.range import Range
 from harness.selftest.results import Shot
-from harness.substrates.local.spec import PRIVATE
 
-NOTHING, HARNESS, WORLD, RECOVER = "nothing on", "harness", "world", "recover"
+NOTHING, HARNESS, RECOVER = "nothing on", "harness", "recover"
 #: Not all deaths end a run: a mechanism's, or a pause of the harness before it holds a lease.
 WENT_ON = "run went on"
 
@@ -20,11 +19,12 @@ def judged(run: Range, shot: Shot, begin: float) -> Shot:
     """The shot, judged. `harness recover` is called in any case: where nobody else could take back,
     it must, and elsewhere it must find nothing."""
     run.family.look()
-    stayed = run.family.traces()
+    stayed, asked = run.traces(), time.monotonic()
     by = WENT_ON if went_on(run) else _by(run, begin)
     recovery = recover_run(run.directory, alive=False) if run.directory else None
-    if stayed and not run.family.traces():
+    if stayed and not run.traces():
         by = RECOVER
+        shot = replace(shot, effect_s=time.monotonic() - asked)
     left = [*_left(run), *(recovery.left if recovery else ())]
     wrong = [*_wrong(run), *_unaccounted(run, recovery)]
     return replace(shot, by=by, left=tuple(left), wrong=tuple(wrong))
@@ -43,34 +43,16 @@ def _by(run: Range, begin: float) -> str:
     after = [(at, who) for at, who in told if at >= begin]
     if after:
         return min(after)[1]
-    return WORLD if run.steps.in_force else NOTHING
+    return run.place.taken_by() if run.was_on else NOTHING
 
 
 def _left(run: Range) -> Iterator[str]:
-    """Everything of the run that is there, in words; its directory is no litter."""
-    place = run.place
+    """Everything of the run that is there, in words."""
     yield from (f"process {p.pid} {p.command}" for p in run.family.alive)
-    yield from run.family.traces()
+    yield from run.traces()
     yield from (f"namespace {name}" for name in sorted(run.family.namespaces_left()))
-    yield from _lines("/proc/self/mountinfo", str(place.path))
-    yield from _lines("/proc/net/unix", place.mark)
-    yield from _lines("/proc/net/unix", _world(run))
-    yield from _lines("/proc/sysvipc/shm", f" {int(place.mark, 16)} ")
-    yield from (str(path) for d in PRIVATE for path in Path(d).glob(f"*{place.mark}*"))
-    yield from (str(path) for path in (place.path / "tmp").rglob("*"))
-    yield from (str(path) for path in place.path.rglob("*.new"))
-    yield from place.differences()
+    yield from run.place.left(run.directory)
     yield from (f"{s.effect}: {s.data['what']}" for s in run.journal if s.step == "left_behind")
-
-
-def _world(run: Range) -> str:
-    names = (s.data["world"] for s in run.journal if s.step == "world.ready")
-    return next(names, "") or "no world was ready"
-
-
-def _lines(path: str, word: str) -> list[str]:
-    lines = Path(path).read_text().splitlines()
-    return [f"{path}: {line}" for line in lines if word in line]
 
 
 def _unaccounted(run: Range, recovery: Recovery | None) -> Iterator[str]:

@@ -11,25 +11,24 @@ from harness.record.directory import RunDirectory
 from harness.record.journal import Step, read
 from harness.selftest import harness_process
 from harness.selftest.family import Family
-from harness.selftest.scratch import Scratch
+from harness.selftest.ground import Place
 from harness.selftest.steps import Steps
 from harness.selftest.victims import VICTIMS
 
-REACHED_S = 40.0
 _LOOK_S = 0.04
 
 
 class Range:
     """One run that is shot at, and those who watch it."""
 
-    def __init__(self, place: Scratch, lease_s: float) -> None:
+    def __init__(self, place: Place, lease_s: float) -> None:
         self.place = place
         self.lease_s = lease_s
         self.steps = Steps(place.socket)
         self.harness = harness_process.start(place, lease_s)
-        beside = [each.pid for each in place.there]
-        self.family = Family(self.harness, place.target, beside)
+        self.family = Family(self.harness, place.target, place.beside)
         self.status: int | None = None
+        self.was_on = False  # an effect, when somebody was struck
         self.clean_at: float | None = None  # the first look without a trace after the last with one
 
     @property
@@ -49,24 +48,33 @@ class Range:
     def journal(self) -> tuple[Step, ...]:
         return read(self.directory.journal) if self.directory else ()
 
+    def traces(self) -> list[str]:
+        """What an effect shows of itself now."""
+        return [*self.family.traces(), *self.place.traces()]
+
     def until(self, steps: Collection[str]) -> str:
         """The first of these steps that somebody stands at, and is held there; empty at the end."""
-        end = time.monotonic() + REACHED_S
+        end = time.monotonic() + self.place.reached_s
         while not self.over and time.monotonic() < end:
+            self.place.attend(self.steps)
             if self.steps.serve(_LOOK_S, steps):
                 return self.steps.told[-1].name
         return ""
 
     def watch(self, within_s: float) -> None:
-        """Until nobody of the run is left, or for that long."""
+        """Until nobody of the run is left and its effect is gone, or for that long; the effect is
+        not waited for beyond the patience of its place."""
         end = time.monotonic() + within_s
         while time.monotonic() < end:
             over = self.over
+            self.place.attend(self.steps)
             self.family.look()
-            traces = self.family.traces()
+            traces = self.traces()
             self.clean_at = None if traces else self.clean_at or time.monotonic()
             if over and not self.family.alive:
-                break
+                end = min(end, time.monotonic() + self.place.patience_s)
+                if not traces:
+                    break
             self.steps.serve(_LOOK_S)
 
     def end(self) -> None:

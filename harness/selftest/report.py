@@ -18,7 +18,7 @@ from harness.errors import Exit
 from harness.selftest.judge import NOTHING, WENT_ON
 from harness.selftest.results import Shot
 from harness.selftest.steps import ORDER
-from harness.selftest.victims import VICTIMS
+from harness.selftest.victims import NAMES, SURVIVED
 
 _WIDTH = 80
 _DETAILS = 20
@@ -112,7 +112,7 @@ By = Callable[[Shot], str]
 #: What a table is about, and in which order.
 _GROUPS: dict[str, tuple[By, tuple[str, ...]]] = {
     "fault": (_fault, ()),
-    "victim": (lambda shot: shot.cell.victim, tuple(VICTIMS)),
+    "victim": (lambda shot: shot.cell.victim, NAMES),
     "step": (lambda shot: shot.cell.step, ORDER),
 }
 
@@ -143,7 +143,7 @@ def _row(shots: list[Shot]) -> tuple[str | Text, ...]:
 def _times(shots: Iterable[Shot]) -> list[float]:
     """How long until the fault was gone, of runs that were to end because of the strike."""
     ending = (s for s in shots if s.by not in (WENT_ON, NOTHING))
-    return [shot.effect_s for shot in ending if VICTIMS[shot.cell.victim].ends]
+    return [shot.effect_s for shot in ending if shot.cell.victim not in SURVIVED]
 
 
 def _takers(shots: list[Shot]) -> str:

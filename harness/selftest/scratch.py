@@ -24,10 +24,14 @@ from harness.experiment.source import load_experiment
 from harness.faults import registry
 from harness.faults.examples import example
 from harness.faults.fault import Event, Fault
+from harness.record.directory import RunDirectory
+from harness.record.journal import read
 from harness.selftest import outside
 from harness.selftest.plain import ASKER, SERVER, Host, PlainNamespaces, Standing, cabled
 from harness.selftest.proxied import Proxied, proxied
 from harness.selftest.started import TINY, started
+from harness.selftest.victims import VICTIMS, Signalled
+from harness.substrates.local.spec import PRIVATE
 from harness.substrates.registry import WORLDS, substrate_for
 from harness.substrates.substrate import Substrate
 
@@ -95,6 +99,20 @@ class Scratch:
     hosts: tuple[Host, ...] = ()
     before: outside.Look = field(default_factory=dict)
     proxied: Proxied | None = None
+    reached_s: float = 40.0
+    #: Whatever outlives the run is recover's.
+    patience_s: float = 0.0
+
+    @property
+    def beside(self) -> tuple[int, ...]:
+        return tuple(each.pid for each in self.there)
+
+    @property
+    def victims(self) -> dict[str, Signalled]:
+        """A dependency that dies behind a Toxiproxy looks, from in front of it, as cut off as by a
+        toxic that stays: such a shot tells nothing."""
+        tells = not (self.proxied and self.proxied.url)
+        return {name: v for name, v in VICTIMS.items() if tells or name != "target"}
 
     @property
     def socket(self) -> Path:
@@ -112,6 +130,29 @@ class Scratch:
 
     def substrate(self, system: System) -> Substrate:
         return PlainNamespaces(self.there) if self.there else substrate_for(system)
+
+    def attend(self, steps: object) -> None:
+        """Everybody of the run sees its socket."""
+
+    def traces(self) -> list[str]:
+        """An effect shows in processes of the run alone."""
+        return []
+
+    def taken_by(self) -> str:
+        return "world"
+
+    def left(self, directory: RunDirectory | None) -> tuple[str, ...]:
+        """The directory of the run is no litter."""
+        return (*self._lying(directory), *self.differences())
+
+    def _lying(self, directory: RunDirectory | None) -> Iterator[str]:
+        yield from _lines("/proc/self/mountinfo", str(self.path))
+        yield from _lines("/proc/net/unix", self.mark)
+        yield from _lines("/proc/net/unix", _world(directory))
+        yield from _lines("/proc/sysvipc/shm", f" {int(self.mark, 16)} ")
+        yield from (str(path) for d in PRIVATE for path in Path(d).glob(f"*{self.mark}*"))
+        yield from (str(path) for path in (self.path / "tmp").rglob("*"))
+        yield from (str(path) for path in self.path.rglob("*.new"))
 
     def differences(self) -> tuple[str, ...]:
         """What programs of the system say of the plain namespaces that they did not say before, or
@@ -134,7 +175,7 @@ class Scratch:
 def scratch(path: Path, substrate: str, fault: type[Fault]) -> Iterator[Scratch]:
     """Write the files, and start what is not started by the run; it ends with the block."""
     (path / "tmp").mkdir(parents=True)
-    (path / "experiment.yaml").write_text(_experiment(substrate, fault))
+    (path / "experiment.yaml").write_text(experiment_of(fault, _where(substrate, fault)))
     mark = f"5{secrets.token_hex(3)}"
     if substrate in WORLDS:
         text = _WORLD.format(tiny=shlex.join(TINY), mark=mark)
@@ -172,12 +213,24 @@ def _in_plain_namespaces() -> Iterator[tuple[tuple[Host, ...], Process, tuple[St
         yield hosts, target, there
 
 
-def _experiment(substrate: str, fault: type[Fault]) -> str:
+def _world(directory: RunDirectory | None) -> str:
+    steps = read(directory.journal) if directory else ()
+    names = (s.data["world"] for s in steps if s.step == "world.ready")
+    return next(names, "") or "no world was ready"
+
+
+def _lines(path: str, word: str) -> list[str]:
+    lines = Path(path).read_text().splitlines()
+    return [f"{path}: {line}" for line in lines if word in line]
+
+
+def experiment_of(fault: type[Fault], where: str, lasts_s: float = LASTS_S, guard: str = "") -> str:
+    """The file, with one small fault on `where`."""
     event = issubclass(fault, Event)
     return _EXPERIMENT.format(
-        id=FAULT, kind=fault.kind, where=_where(substrate, fault), fields=_fields(fault),
-        lasts="" if event else f"for: {LASTS_S}s, ", settle="1s" if event else "0s",
-    )  # fmt: skip
+        id=FAULT, kind=fault.kind, where=where, fields=_fields(fault),
+        lasts="" if event else f"for: {lasts_s}s, ", settle="1s" if event else "0s",
+    ) + guard  # fmt: skip
 
 
 def _where(substrate: str, fault: type[Fault]) -> str:

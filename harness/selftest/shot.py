@@ -13,13 +13,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.faults import registry
+from harness.selftest.ground import Ground
 from harness.selftest.judge import judged, went_on
 from harness.selftest.range import Range
 from harness.selftest.results import Cell, Shot
-from harness.selftest.scratch import scratch
 from harness.selftest.steps import ORDER
-from harness.selftest.victims import VICTIMS
 
 #: Within this the run has ended by itself, whoever was killed.
 OVER_S = 40.0
@@ -29,42 +27,36 @@ _REHEARSED = 10.0
 
 
 @contextlib.contextmanager
-def shooting_range(cell: Cell, home: Path, lease_s: float) -> Iterator[Range]:
+def shooting_range(
+    ground: Ground, cell: Cell, home: Path, lengthened: float = 1.0
+) -> Iterator[Range]:
     """A run of the cell's fault that has begun; whatever is left of it is killed at the end."""
-    fault = registry.find(cell.fault)
-    assert fault, "chosen from the registry"
-    with scratch(home, cell.substrate, fault) as place:
-        watched = Range(place, lease_s)
+    with ground.place(cell, home) as place:
+        watched = Range(place, lengthened * ground.lease_s)
         try:
             yield watched
         finally:
             watched.end()
 
 
-def rehearse(cell: Cell, home: Path, lease_s: float) -> Shot:
+def rehearse(ground: Ground, cell: Cell, home: Path) -> Shot:
     """The same without a victim: its steps in their order, and who lives at each. `hit` says that
     the fault was witnessed and the run came to its end."""
     seen: dict[str, tuple[str, ...]] = {}
-    with shooting_range(cell, home, _REHEARSED * lease_s) as run:
+    with shooting_range(ground, cell, home, _REHEARSED) as run:
         begin = time.monotonic()
         while step := run.until([name for name in ORDER if name not in seen]):
             run.family.look()
-            there = (v.name for v in VICTIMS.values() if v.choose(run.family, run.harness))
-            seen[step] = tuple(name for name in there if _tells(cell, name))
+            there = run.place.victims.values()
+            seen[step] = tuple(v.name for v in there if v.choose(run.family, run.harness))
             run.steps.go_on()
         run.watch(OVER_S)
         good = went_on(run) and any(step.step == "witnessed" for step in run.journal)
         return judged(run, Shot(cell, hit=good, seen=tuple(seen.items())), begin)
 
 
-def _tells(cell: Cell, victim: str) -> bool:
-    """A dependency that dies behind a Toxiproxy looks, from in front of it, as cut off as by a
-    toxic that stays: such a shot tells nothing."""
-    return victim != "target" or "://" not in cell.substrate
-
-
-def shoot(cell: Cell, home: Path, lease_s: float) -> Shot:
-    with shooting_range(cell, home, lease_s) as run:
+def shoot(ground: Ground, cell: Cell, home: Path) -> Shot:
+    with shooting_range(ground, cell, home) as run:
         if not run.until((cell.step,)):
             return Shot(cell)
         if cell.delay_s:
@@ -74,9 +66,10 @@ def shoot(cell: Cell, home: Path, lease_s: float) -> Shot:
 
 
 def _struck(run: Range, cell: Cell) -> Shot:
-    victim = VICTIMS[cell.victim]
+    victim = run.place.victims[cell.victim]
     run.family.look()
-    begin, on = time.monotonic(), bool(run.steps.in_force)
+    on = run.was_on = bool(run.steps.in_force or run.place.traces())
+    begin = time.monotonic()
     hit = victim.strike(run.family, run.harness)
     run.steps.go_on()
     if not hit:

@@ -22,15 +22,14 @@ Chosen = Callable[[Family, int], list[Process]]
 
 
 @dataclass(frozen=True)
-class Victim:
+class Signalled:
     """`numbers` are sent one after the other to all that `choose` finds. `stays`: they are stopped,
-    and go on once the lease is over. `ends`: their death is to end the run."""
+    and go on once the lease is over."""
 
     name: str
     choose: Chosen
     numbers: tuple[signal.Signals, ...] = (KILL,)
     stays: bool = False
-    ends: bool = True
 
     def strike(self, family: Family, harness: int) -> int:
         """How many were hit; the first number is sent to everybody before the second."""
@@ -95,19 +94,27 @@ def _all(family: Family, _: int) -> list[Process]:
 
 
 _EVERYBODY = (
-    Victim("harness", _harness),
-    Victim("agent", _agents),
-    Victim("reaper", _reapers),
-    Victim("agent and reaper", _both, (STOP, KILL)),
-    Victim("mechanism", _mechanisms, ends=False),
-    Victim("supervisor", _supervisors),
-    Victim("keeper", _keepers),
-    Victim("group", _group),
-    Victim("all", _all, (STOP, KILL)),
-    Victim("target", _targets, ends=False),
-    Victim("Ctrl-C twice", _harness, (signal.SIGINT, signal.SIGINT)),
-    Victim("SIGTERM", _harness, (signal.SIGTERM,)),
-    Victim("harness stopped", _harness, (STOP,), stays=True),
-    Victim("agent stopped", _agents, (STOP,), stays=True),
+    Signalled("harness", _harness),
+    Signalled("agent", _agents),
+    Signalled("reaper", _reapers),
+    Signalled("agent and reaper", _both, (STOP, KILL)),
+    Signalled("mechanism", _mechanisms),
+    Signalled("supervisor", _supervisors),
+    Signalled("keeper", _keepers),
+    Signalled("group", _group),
+    Signalled("all", _all, (STOP, KILL)),
+    Signalled("target", _targets),
+    Signalled("Ctrl-C twice", _harness, (signal.SIGINT, signal.SIGINT)),
+    Signalled("SIGTERM", _harness, (signal.SIGTERM,)),
+    Signalled("harness stopped", _harness, (STOP,), stays=True),
+    Signalled("agent stopped", _agents, (STOP,), stays=True),
 )
 VICTIMS = {victim.name: victim for victim in _EVERYBODY}
+
+#: Whom a run survives.
+SURVIVED = ("mechanism", "target", "target pod")
+#: All that there are anywhere, as reports list them.
+NAMES = (
+    *VICTIMS, "agent's pod", "agent's shim", "target pod", "kubelet", "containerd", "cable", "node",
+    "API server",
+)  # fmt: skip

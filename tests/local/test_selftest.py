@@ -14,8 +14,7 @@ from worlds import WHY_NOT
 
 from harness.faults import registry
 from harness.selftest import outside, plain
-from harness.selftest.campaign import places
-from harness.selftest.conduct import LEASE_S
+from harness.selftest.here import Here
 from harness.selftest.results import Cell
 from harness.selftest.shot import rehearse, shoot
 from harness.selftest.victims import VICTIMS
@@ -65,7 +64,7 @@ def test_nothing_is_left_behind(tmp_path):
     cells = [shot["cell"] for shot in report["shots"]]
     nowhere = Counter(fault for fault, _, _ in report["not_offered"])
     assert {c["fault"] for c in cells} == {
-        f for f in registry.names() if nowhere[f] <= len(places())
+        f for f in registry.names() if nowhere[f] <= len(Here().substrates)
     }
     dependencies = {f for f in registry.names() if f.startswith("dependency.")}
     for where in ("local", "attached", url):
@@ -84,7 +83,7 @@ def test_what_is_left_is_found(tmp_path, monkeypatch, step):
     (tmp_path / "sitecustomize.py").write_text(FORGETFUL)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     cell = Cell("attached", "process.pause", step, "SIGTERM")
-    shot = shoot(cell, tmp_path / "run", LEASE_S)
+    shot = shoot(Here(), cell, tmp_path / "run")
     assert shot.hit
     assert any("is stopped" in line for line in shot.left)
 
@@ -92,10 +91,10 @@ def test_what_is_left_is_found(tmp_path, monkeypatch, step):
 def test_nothing_is_left_on_loopback(tmp_path, monkeypatch):
     """Where there are no namespaces: a whole run, then one of each kind of death."""
     monkeypatch.setenv(SWITCH, "loopback")
-    assert places() == ("loopback", "attached", "plain")
-    whole = rehearse(Cell("loopback", "process.pause", "", ""), tmp_path / "whole", LEASE_S)
+    assert Here().substrates == ("loopback", "attached", "plain")
+    whole = rehearse(Here(), Cell("loopback", "process.pause", "", ""), tmp_path / "whole")
     deaths = [
-        shoot(Cell("loopback", fault, "made", victim), tmp_path / victim, 2 * LEASE_S)
+        shoot(Here(lease_s=2.0), Cell("loopback", fault, "made", victim), tmp_path / victim)
         for fault, victim in (("process.pause", "supervisor"), ("dependency.down", "all"))
     ]
     assert [shot.left + shot.wrong for shot in (whole, *deaths)] == [()] * 3

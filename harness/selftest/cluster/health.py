@@ -1,0 +1,102 @@
+"""Before each shot a scratch namespace is as it was made, whatever the last one did to it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from harness.errors import HarnessError, NotReady
+from harness.selftest.cluster.seen import Seen
+from harness.selftest.cluster.switches import Switches
+from harness.substrates.kubernetes.api import ApiError, Json
+from harness.substrates.kubernetes.objects import node_of
+
+_PATIENCE_S = 120.0
+_POWER_S = 15.0
+_AGAIN_S = 0.3
+
+
+def heal(seen: Seen, made: tuple[Json, ...], switches: Switches | None) -> None:
+    """`made`: the Deployments as they were created. Raises `NotReady`."""
+    begin = time.monotonic()
+    switched = False
+    while ills := _asked(seen, made):
+        waited_s = time.monotonic() - begin
+        if waited_s > _PATIENCE_S:
+            raise NotReady(f"namespace {seen.slot.namespace} is not as it was made: {ills[0]}")
+        if switches and waited_s > _POWER_S and not switched:
+            switched = True
+            _switched_on(switches, seen.slot.node)
+        time.sleep(_AGAIN_S)
+
+
+def _asked(seen: Seen, made: tuple[Json, ...]) -> list[str]:
+    try:
+        return list(_ills(seen, made))
+    except ApiError as error:
+        return [error.told]
+
+
+def _ills(seen: Seen, made: tuple[Json, ...]) -> Iterator[str]:
+    """What is wrong, in words; what can be mended at once is."""
+    node = node_of(seen.node())
+    if node.cordoned:
+        seen.api.patch(f"/api/v1/nodes/{node.name}", {"spec": {"unschedulable": None}})
+        yield f"node {node.name} was cordoned"
+    if not _condition(seen.node(), "Ready"):
+        yield f"node {node.name} is not ready"
+    for wanted in made:
+        yield from _of_workload(seen, wanted)
+
+
+def _of_workload(seen: Seen, wanted: Json) -> Iterator[str]:
+    name = wanted["metadata"]["name"]
+    path = f"{seen.slot.deployments}/{name}"
+    now = seen.api.get(path)
+    if _written(now) != _written(wanted):
+        seen.api.patch(path, {"spec": wanted["spec"]})
+        yield f"{name} had other settings"
+    status = now.get("status", {})
+    if status.get("observedGeneration", 0) < now["metadata"]["generation"]:
+        yield f"{name} is not looked after yet"
+    pods = list(seen.api.items(f"{seen.slot.path}/pods", labelSelector=f"app={name}"))
+    if len(pods) != 1:
+        yield f"{name} has {len(pods)} pods"
+    for pod in pods:
+        yield from _of_pod(seen, pod)
+
+
+def _of_pod(seen: Seen, pod: Json) -> Iterator[str]:
+    """One that was started again is replaced, or the next start would be put off."""
+    name = pod["metadata"]["name"]
+    again = any(c["restartCount"] for c in pod["status"].get("containerStatuses", ()))
+    if "deletionTimestamp" in pod["metadata"]:
+        yield f"{name} is leaving"
+    elif again or pod["status"].get("phase") in ("Failed", "Succeeded"):
+        seen.api.delete(f"{seen.slot.path}/pods/{name}", gracePeriodSeconds=0)
+        yield f"{name} was started again"
+    elif not _condition(pod, "Ready"):
+        yield f"{name} is not ready"
+
+
+def _written(deployment: Json) -> tuple[object, ...]:
+    spec = deployment["spec"]
+    return spec["replicas"], spec["template"]["spec"]["containers"][0]["image"]
+
+
+def _condition(thing: Json, kind: str) -> bool:
+    conditions = thing["status"].get("conditions", ())
+    return any(c["type"] == kind and c["status"] == "True" for c in conditions)
+
+
+def _switched_on(switches: Switches, node: str) -> None:
+    """Whatever a strike that came to no end has left down."""
+    commands = (
+        ("poweron", node), ("cable", node, "up"), ("start", node, "kubelet"),
+        ("start", node, "containerd"), ("start", "cp", "kube-apiserver"),
+    )  # fmt: skip
+    for command in commands:
+        try:
+            switches(*command)
+        except HarnessError:
+            continue  # it is on
