@@ -23,6 +23,7 @@ from harness.agent.stepping import step
 from harness.agent.trust import Receipt, Trustee
 from harness.mechanisms.pods import located
 from harness.mechanisms.reach import Reached, reach
+from harness.mechanisms.spared_here import settled
 
 #: How long taking back waits for a change of the same resource that is under way.
 PATIENCE_S = 5.0
@@ -140,7 +141,7 @@ class Service:
             if effects:
                 self._hold(holding, Receipt(receipt, resource, snapshot))
             place = holding.place = holding.place or located(resource)
-            mechanism.make(place, snapshot, effects)
+            mechanism.make(place, snapshot, settled(effects, getattr(place, "netns", "")))
             step(" ".join(["made", *(effect.id for effect in effects)]))
             if not effects:
                 self._let_go(resource, holding)

@@ -106,6 +106,8 @@ def _row(name: str, info: FieldInfo) -> Row:
 def _shown(value: object) -> str:
     if isinstance(value, enum.Enum):
         return str(value.value)
+    if value and isinstance(value, tuple):
+        return f"[{', '.join(map(str, value))}]"
     return "none" if value in (None, (), "") else str(value)
 
 
@@ -124,7 +126,10 @@ def _takes(annotation: Any, metadata: list[Any]) -> str:
         kinds = [kind for kind in get_args(annotation) if kind is not type(None)]
         return " or ".join(_takes(kind, []) for kind in kinds)
     if get_origin(annotation) in (tuple, list):
-        return f"a list of {_takes(get_args(annotation)[0], [])}s"
+        inner = get_args(annotation)[0]
+        if get_origin(inner) is Literal:
+            return f"a list of {_either(get_args(inner))}"
+        return f"a list of {_takes(inner, [])}s"
     return {int: "whole number", float: "number", bool: "true or false"}.get(annotation, "text")
 
 

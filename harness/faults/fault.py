@@ -8,12 +8,12 @@ A fault registers itself by the name of its file: `network.latency` is the one `
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from harness.agent.effects import Act, Curve, Effect, InForce, Resource, Seen
+from harness.agent.effects import Act, Curve, Effect, InForce, LinkProfile, Resource, Seen
 from harness.curves import Varying
 from harness.record.witness import Witnessed
 from harness.units import Quantity
@@ -76,6 +76,11 @@ class Condition(Fault):
     def effect(self) -> Effect:
         """What is to be true while the fault is on."""
         raise NotImplementedError
+
+    def at(self, resource: Resource, peers: tuple[str, ...]) -> Effect:
+        """The same at that resource; packets only to and from these addresses (none: all)."""
+        does = self.effect()
+        return replace(does, peers=peers) if isinstance(does, LinkProfile) else does
 
 
 class Event(Fault):

@@ -47,6 +47,11 @@ def stand_ins(address: str) -> Tuple[str, str]:
     return first, second
 
 
+def gateways(netns: str) -> Tuple[str, ...]:
+    """Addresses of the host's default routes."""
+    return inside(netns, lambda: tuple(_gateways()))
+
+
 def next_hops(netns: str) -> Tuple[str, ...]:
     """Addresses that the host's own way out leads to: gateways, else neighbours that it knows."""
     return inside(netns, lambda: (*_gateways(), *_neighbours()))[:2]

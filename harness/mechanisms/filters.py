@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from harness.agent.effects import LinkProfile
 from harness.mechanisms.packets import NUMBERS, Packet
+from harness.mechanisms.sparing import Sparing
 
 #: Where probes go when a profile names no port: the port of the discard service.
 _ANY_PORT = 9
@@ -50,12 +51,15 @@ class Filter:
         self._peers = frozenset(socket.inet_aton(peer) for peer in profile.peers)
         self._ports = frozenset(profile.ports)
         self._protocol = NUMBERS.get(profile.protocol, 0)
+        self._sparing = Sparing(profile.spared)
 
     def matches(self, packet: Packet, forth: bool) -> bool:
+        spared = self._sparing.covers(packet, forth)  # it also learns from what does not match
         peer = packet.destination if forth else packet.source
         return (
             self._directions[forth]
             and (not self._peers or peer in self._peers)
             and (not self._ports or packet.dport in self._ports or packet.sport in self._ports)
             and (not self._protocol or packet.protocol == self._protocol)
+            and not spared
         )

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, product
 from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
-from harness.agent.effects import PROBE_PORTS, Curve, InForce, LinkProfile
+from harness.agent.effects import PROBE_PORTS, Curve, InForce, LinkProfile, Spared
 from harness.mechanisms.packets import ICMP, NUMBERS
 from harness.mechanisms.pipeline import QUEUE_S
 from harness.mechanisms.qdiscs import Match, Netem
@@ -26,10 +26,12 @@ _UNLIMITED, _LEAST = 100_000, 8
 
 @dataclass(frozen=True)
 class Class:
-    """Packets that meet exactly these effects; any of the `matches` is enough."""
+    """Packets that meet exactly these effects; any of the `matches` is enough. `apart`: they are
+    among those that some effect spares, and no probes of ours."""
 
     effects: Tuple[InForce, ...]
     matches: Tuple[Tuple[Match, ...], ...]
+    apart: bool = False
 
     @property
     def names(self) -> Tuple[str, ...]:
@@ -46,19 +48,33 @@ def refusal(effects: Sequence[LinkProfile]) -> str:
         return "netem cannot reorder what it delays"
     if any(p.reorder for p in effects) and any(p.delay or p.rate for p in effects):
         return "netem cannot reorder what it delays"
+    if any(s.ttl for p in effects if p.direction != "back" for s in p.spared):
+        return "netem cannot tell the answers to a kubelet's probes from others (`spare`)"
     return ""
 
 
 def classes(effects: Sequence[InForce], forth: bool) -> Tuple[Class, ...]:
-    """The largest first; at most 15 for the four effects that are possible."""
+    """What is spared first, then the largest; at most 15 for the four effects that are possible,
+    and as many and one for each kind of what is spared."""
     mine = [e for e in effects if profile_of(e).direction in ("both", "forth" if forth else "back")]
     found: List[Class] = []
-    for size in range(len(mine), 0, -1):
-        for chosen in combinations(mine, size):
-            matches = tuple(_intersection([_alternatives(profile_of(e), forth) for e in chosen]))
+    for spared in dict.fromkeys(s for e in mine for s in profile_of(e).spared):
+        within = _spared_ones(spared, forth)
+        treating = [e for e in mine if spared not in profile_of(e).spared]
+        found += [replace(each, apart=True) for each in _sets_of(treating, forth, within)]
+        found.append(Class((), tuple(within), apart=True))
+    return (*found, *_sets_of(mine, forth, [()]))
+
+
+def _sets_of(
+    effects: Sequence[InForce], forth: bool, within: List[Tuple[Match, ...]]
+) -> Iterator[Class]:
+    for size in range(len(effects), 0, -1):
+        for chosen in combinations(effects, size):
+            filters = [_alternatives(profile_of(e), forth) for e in chosen]
+            matches = tuple(_intersection([within, *filters]))
             if matches:
-                found.append(Class(chosen, matches))
-    return tuple(found)
+                yield Class(chosen, matches)
 
 
 def probes_in(matches: Tuple[Match, ...]) -> Iterator[Tuple[Match, ...]]:
@@ -120,6 +136,20 @@ def _alternatives(profile: LinkProfile, forth: bool) -> List[Tuple[Match, ...]]:
     numbers = [(NUMBERS[name] << 16, 0xFF << 16, _PROTOCOL) for name in protocols]
     given = [found for found in (peers, numbers, ports) if found]
     return list(product(*given))
+
+
+def _spared_ones(spared: Spared, forth: bool) -> List[Tuple[Match, ...]]:
+    """With a TTL only of what comes in: that of an answer tells nothing."""
+    at, up = (_DESTINATION, 0) if forth else (_SOURCE, 0 if spared.ttl else 16)
+    ttl, masked = spared.ttl << 24, 0xFF << 24 if spared.ttl else 0
+    return [
+        (
+            (NUMBERS[protocol] << 16 | ttl, 0xFF << 16 | masked, _PROTOCOL),
+            (int.from_bytes(socket.inet_aton(address), "big"), 0xFFFFFFFF, at),
+            (port << up, 0xFFFF << up, _PORTS),
+        )
+        for address in spared.addresses for port in spared.ports for protocol in ("tcp", "udp")
+    ]  # fmt: skip
 
 
 def _intersection(parts: Sequence[List[Tuple[Match, ...]]]) -> Iterator[Tuple[Match, ...]]:

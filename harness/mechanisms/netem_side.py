@@ -19,7 +19,9 @@ from harness.mechanisms.qdiscs import Match, Netem, Queues
 
 #: The major number of our root, and of the queues in its bands.
 OURS, _BANDS = 0x4858_0000, 0x4860
-_FIRST_PRIORITY, _BLOCK, _LAST_BAND = 60_000, 64, 15
+_FIRST_PRIORITY, _BLOCK, _LAST_BAND = 60_000, 128, 15
+#: Within a block: our probes of each class come first, so that they are never spared.
+_AFTER_PROBES = 64
 _EVERYTHING: Tuple[Match, ...] = ((0, 0, 0),)
 
 
@@ -47,13 +49,14 @@ class Side:
         wanted = classes(effects, self.forth)
         with Queues() as net:
             for each in wanted:
-                self._open_band(net, each)
+                if each.effects:
+                    self._open_band(net, each)
             self._place(net, wanted)
 
     def follow(self) -> None:
         """Curves and jitters go on."""
         with Queues() as net:
-            for each in list(self._placed.values()):
+            for each in [each for each in self._placed.values() if each.effects]:
                 self._adjust(net, each)
 
     def counts(self) -> Dict[str, int]:
@@ -100,15 +103,18 @@ class Side:
     def _place(self, net: Queues, wanted: Sequence[Class]) -> None:
         """A block of priorities before the last one, which then goes."""
         self._counts = self._counted(net)
-        old = [p + apart for p in self._placed for apart in (0, 1)]
+        old = [*self._placed]
+        old += [p - _AFTER_PROBES for p, each in self._placed.items() if not each.apart]
         self._block, self._placed = self._block - _BLOCK, {}
         for place, each in enumerate(wanted):
-            priority, to = self._block + 2 * place, _class_of(self._bands[each.names])
+            priority = self._block + place
+            to = _class_of(self._bands[each.names] if each.effects else 0)
             for matches in each.matches:
-                for probes in probes_in(matches):
+                for probes in () if each.apart else probes_in(matches):
                     net.place(self.device, OURS, priority, probes, to)
-                net.place(self.device, OURS, priority + 1, matches or _EVERYTHING, to)
-            self._placed[priority] = each
+                at = priority + _AFTER_PROBES
+                net.place(self.device, OURS, at, matches or _EVERYTHING, to)
+            self._placed[priority + _AFTER_PROBES] = each
         for priority in old:
             net.delete_filters(self.device, OURS, priority)
 
@@ -117,7 +123,7 @@ class Side:
         hits = net.hits(self.device, OURS) if self._placed else {}
         for priority, each in self._placed.items():
             for name in each.names:
-                found[name] = found.get(name, 0) + hits.get(priority + 1, 0)
+                found[name] = found.get(name, 0) + hits.get(priority, 0)
         return found
 
 

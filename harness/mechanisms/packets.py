@@ -36,6 +36,7 @@ class Packet(NamedTuple):
     at: int
     end: int
     first: bool
+    ttl: int
 
     @property
     def ours(self) -> bool:
@@ -52,7 +53,7 @@ def read(frame: bytes) -> Optional[Packet]:
     protocol = frame[23]
     first = not (frame[20] & 0x1F or frame[21])
     sport, dport = _ports(frame, protocol, at) if first and end >= at + 8 else (0, 0)
-    return Packet(frame[26:30], frame[30:34], protocol, sport, dport, at, end, first)
+    return Packet(frame[26:30], frame[30:34], protocol, sport, dport, at, end, first, frame[22])
 
 
 def _ports(frame: bytes, protocol: int, at: int) -> Tuple[int, int]:

@@ -22,7 +22,7 @@ from harness.mechanisms.netlink import Netlink
 from harness.mechanisms.nft_catch import MARK, Catch
 from harness.mechanisms.packets import ETHERNET
 from harness.mechanisms.relay import Relay, Sides, run
-from harness.mechanisms.tap_relay import peers_of
+from harness.mechanisms.sparing import caught
 
 #: Names of tables begin so, and go on with the pid of their relay.
 PREFIX = "hx-queue-"
@@ -126,9 +126,9 @@ class QueueRelay(Relay):
         if self._catch is None:
             self._catch = Catch(f"{PREFIX}{os.getpid()}", self._card)
         for forth, queue in ((True, _FORTH), (False, _BACK)):
-            mine = [p for p in profiles if p.direction in ("both", "forth" if forth else "back")]
-            if mine:
-                self._catch.hand_over(forth, peers_of(mine), queue)
+            whose = caught(profiles, forth)
+            if whose or whose is None:
+                self._catch.hand_over(forth, whose, queue)
 
     def _let_pass(self) -> None:
         if self._catch is not None:

@@ -12,13 +12,14 @@ import json
 import os
 import socket
 import sys
-from typing import Any, Dict, FrozenSet, Iterable, List, Optional
+from typing import Any, Dict, FrozenSet, Iterable, Optional
 
 from harness.agent.effects import InForce, LinkProfile, decode
 from harness.mechanisms.bpf import EGRESS, INGRESS, MARK, Attached, catching, returning
 from harness.mechanisms.namespaces import NEW_NET, die_with_parent, enter
 from harness.mechanisms.netlink import Netlink
 from harness.mechanisms.relay import Relay, Sides, run
+from harness.mechanisms.sparing import caught
 from harness.mechanisms.tap import Tap
 
 #: Names of taps begin so, and go on with the pid of their relay.
@@ -126,10 +127,10 @@ class TapRelay(Relay):
         if any(profile.cut == "reject" for profile in profiles):
             self._gates[False].begin()  # by it the host is told
         for forth, gate in self._gates.items():
-            mine = [p for p in profiles if p.direction in ("both", "forth" if forth else "back")]
-            if mine:
+            whose = caught(profiles, forth)
+            if whose or whose is None:
                 gate.begin()
-                gate.catch(peers_of(mine))
+                gate.catch(whose)
             elif not profiles:
                 gate.open()
         begun = [gate for gate in self._gates.values() if gate.begun]
@@ -137,13 +138,6 @@ class TapRelay(Relay):
         if not profiles:
             for gate in begun:
                 self._receive(gate, _LAST)
-
-
-def peers_of(profiles: List[LinkProfile]) -> Optional[FrozenSet[bytes]]:
-    """Whom these are about, None when one of them is about everybody."""
-    if not all(profile.peers for profile in profiles):
-        return None
-    return frozenset(socket.inet_aton(peer) for p in profiles for peer in p.peers)
 
 
 def main(netns: str, card: str, control_fd: str, mac: str) -> None:

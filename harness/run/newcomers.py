@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import fields, replace
 
-from harness.agent.effects import LinkProfile, Resource
+from harness.agent.effects import Act, Effect, Link, LinkProfile, Resource
 from harness.record.plan import PlannedEffect
 from harness.run.lifecycle import State, Write
 from harness.run.lives import Lives
@@ -99,7 +99,15 @@ def _newcomer(life: Life, by: Resource, now: float, number: int) -> PlannedEffec
     target = old.target.replace(old.resource.target, by.target, 1)
     name = f"{old.id.partition('/')[0]}/{target}"
     return replace(
-        old, id=f"{name}~{number}", target=target, resource=by, at=now,
+        old, id=f"{name}~{number}", target=target, resource=by, does=_there(old.does, by), at=now,
         lasts=0.0 if old.prepare else life.ends - now, instead_of=old.id,
         says=old.says.replace(old.target, target, 1),
     )  # fmt: skip
+
+
+def _there(does: Effect | Act, by: Resource) -> Effect | Act:
+    """What is spared of the same kinds, where the newcomer is."""
+    if not (isinstance(does, LinkProfile) and isinstance(by, Link)):
+        return does
+    names = {spared.name for spared in does.spared}
+    return replace(does, spared=tuple(s for s in by.spared if s.name in names))

@@ -184,9 +184,11 @@ def _effect(
     topology: Topology,
 ) -> PlannedEffect:  # fmt: skip
     target = resource.target
-    does = fault.act() if isinstance(fault, Event) else _condition(fault).effect()
+    if isinstance(fault, Event):
+        does: Act | Effect = fault.act()
+    else:
+        does = _condition(fault).at(resource, topology.addresses(to) if to else ())
     if isinstance(does, LinkProfile) and to:
-        does = replace(does, peers=topology.addresses(to))
         target = f"{resource.target}->{_name_of(to)}"
     return PlannedEffect(
         id=f"{intervention.id}/{target}", intervention=intervention.id, kind=intervention.kind,

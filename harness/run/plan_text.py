@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from functools import partial
 from textwrap import wrap
 
+from harness.agent.effects import PROBES, Spared
 from harness.record.plan import LoadPlan, Plan, PlannedEffect
 from harness.run.plan import expected_requests
+from harness.run.reach import listed
 
 _WIDTH = 100
 
@@ -39,10 +41,37 @@ def _lines(plan: Plan) -> Iterator[str]:
             yield f"  {_when(effect):21} {effect.says} [{effect.mechanism}]"
     if not plan.effects:
         yield "  no faults"
+    yield from _spared(plan)
     yield ""
     yield from _objectives(plan)
     for warning in plan.warnings:
         yield f"  warning: {warning}"
+
+
+def _spared(plan: Plan) -> Iterator[str]:
+    """What faults leave alone at which targets, and why."""
+    found: dict[Spared, list[str]] = {}
+    for effect in plan.effects:
+        for spared in getattr(effect.does, "spared", ()):
+            found.setdefault(spared, []).append(effect.target)
+    for spared, targets in found.items():
+        at = listed(dict.fromkeys(targets))
+        yield from wrap(f"spared at {at}: {_spared_text(spared)}", _WIDTH,
+                        initial_indent="  ", subsequent_indent=" " * 8)  # fmt: skip
+    if found:
+        yield "  `spare: []` spares nothing; a fault between from: and to: never does"
+
+
+def _spared_text(spared: Spared) -> str:
+    ports = " ".join(map(str, spared.ports))
+    if spared.name == PROBES:
+        node = " ".join(spared.addresses)
+        return (
+            f"its kubelet's probes: what the node ({node}) sends by itself (TTL {spared.ttl}) to "
+            f"port {ports}, and the answers; else it would leave its Service, or be restarted"
+        )
+    known = ", ".join((*spared.addresses, "its own resolvers"))
+    return f"DNS: {known}, port {ports}; else nothing that has a name could be reached"
 
 
 def _what(load: LoadPlan) -> str:

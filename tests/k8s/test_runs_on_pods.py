@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -245,6 +246,74 @@ def round_trip_ms(probes, address):
     said = probes.probe("n3", "ping", "-c", "7", "-i", "0.2", address)
     times = sorted(float(t) for t in re.findall(r"time=([0-9.]+)", said))
     return times[len(times) // 2]
+
+
+NODE_PORT = """
+apiVersion: v1
+kind: Service
+metadata: {name: door, namespace: SPACE}
+spec: {type: NodePort, selector: {pod-template-hash: HASH}, ports: [{port: 80, targetPort: 8080}]}
+"""
+
+
+def test_a_cut_spares_lookups_and_kubelets_probes_until_it_is_told_not_to(place, targets, probes):
+    """Both come from where the load through the NodePort comes from: the pod's own node."""
+    pods = targets.pods(SPACE, "app=web,!decoy")
+    doors = doors_to(targets, pods)
+    place.experiment(
+        "{id: cut, at: 1s, for: 12s, fault: network.partition, target: web}",
+        "{id: whole, at: 15s, for: 9s, fault: network.partition, target: web, spare: []}",
+    )
+    assert "TTL 64) to port 8080" in place.run("plan", "experiment.yaml")[1]
+    until("they answer", lambda: all(map(answers, doors)), 20)
+    run = place.start("run", "experiment.yaml")
+    place.until_held(2)
+    held = time.monotonic()
+    assert "bytes from" not in pings(probes, pods)
+    assert resolves(targets, min(pods))
+    while time.monotonic() < held + 6.0:  # a probe each second, and the third that fails counts
+        assert not any(map(answers, doors))
+    assert len(ready(targets)) == 2
+    assert "reverting" not in place.steps(), "it took too long to look"
+    place.until_held(4)
+    until("kubelets are cut off as well", lambda: ready(targets) == [], 8)
+    assert not resolves(targets, min(pods))
+    said, _ = run.communicate(timeout=60)
+    assert run.returncode == 0, said
+    assert all(effect["confirmed"] for effect in place.record()["effects"])
+    until("both are ready again", lambda: len(ready(targets)) == 2, 20)
+
+
+def doors_to(cluster, pods):
+    """The NodePort of each pod's own node."""
+    by_hash = {pod["metadata"]["labels"]["pod-template-hash"] for pod in pods.values()}
+    cluster.kubectl("apply", "-f", "-", given=written(NODE_PORT).replace("HASH", *by_hash))
+    port = cluster.get("-n", SPACE, "service", "door")["spec"]["ports"][0]["nodePort"]
+    return [(cluster.address(pod["spec"]["nodeName"]), port) for pod in pods.values()]
+
+
+def answers(door):
+    try:
+        socket.create_connection(door, timeout=0.5).close()
+    except OSError:
+        return False
+    return True
+
+
+def pings(probes, pods):
+    """What is said to a ping of each, from n3."""
+    asked = [f"ping -c 2 -W 1 {pod['status']['podIP']} &" for pod in pods.values()]
+    return probes.probe("n3", "sh", "-c", " ".join((*asked, "wait")), check=False)
+
+
+def resolves(cluster, pod):
+    ask = "import socket; socket.gethostbyname('kubernetes.default.svc.cluster.local')"
+    there = ("-n", SPACE, "exec", pod, "--", "timeout", "3", "python3", "-c", ask)
+    try:
+        cluster.kubectl(*there)
+    except AssertionError:
+        return False
+    return True
 
 
 # ---------------------------------------------------------------- wrong things

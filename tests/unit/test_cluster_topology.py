@@ -1,11 +1,12 @@
 """From what the API says to who is there."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from harness.agent.effects import Link, LinkProfile
+from harness.agent.effects import DNS, PROBES, Link, LinkProfile, Spared
 from harness.errors import Refused
 from harness.experiment.model import Cluster, Metadata, Service, System
 from harness.faults.zone.down import Down
@@ -23,10 +24,11 @@ def pod(name, owner, node="n1", port=8000, **labels):
     meta = {"name": name, "namespace": "shop", "uid": f"uid-{name}", "labels": labels,
             "creationTimestamp": "2026-01-01T00:00:00Z", "ownerReferences": [ref]}  # fmt: skip
     spec = {"nodeName": node, "containers": [{"name": "c", "ports": [
-        {"name": "http", "containerPort": port}]}]}  # fmt: skip
+        {"name": "http", "containerPort": port}], "readinessProbe": {"httpGet": {"port": "http"}},
+        "livenessProbe": {"exec": {}}, "startupProbe": {"tcpSocket": {"port": 9}}}]}  # fmt: skip
     ready = [{"type": "Ready", "status": "True"}]
-    return {"metadata": meta, "spec": spec,
-            "status": {"podIP": "10.0.0.1", "phase": "Running", "conditions": ready}}  # fmt: skip
+    status = {"podIP": "10.0.0.1", "hostIP": "192.0.2.1", "phase": "Running", "conditions": ready}
+    return {"metadata": meta, "spec": spec, "status": status}
 
 
 def node(name, zone):
@@ -54,6 +56,14 @@ ANSWERS = {
         {"metadata": {"name": "api", "uid": "s"}, "spec": {
             "selector": {"app": "api"}, "clusterIP": "10.9.9.9",
             "ports": [{"port": 80, "targetPort": "http", "nodePort": 30080}]}},
+    ],
+    "/api/v1/namespaces/kube-system/services": [
+        {"metadata": {"name": "kube-dns"}, "spec": {"clusterIP": "10.9.9.10", "ports": [
+            {"name": "dns", "port": 53}, {"name": "metrics", "port": 9153}]}},
+    ],
+    "/apis/discovery.k8s.io/v1/namespaces/kube-system/endpointslices": [
+        {"endpoints": [{"addresses": ["10.0.0.53"]}], "ports": [
+            {"name": "dns", "port": 8053}, {"name": "metrics", "port": 9153}]},
     ],
     "/api/v1/nodes": [node("n1", "a"), node("n2", "b")],
 }  # fmt: skip
@@ -164,5 +174,13 @@ def test_a_zone_that_is_cut_takes_its_pods_links_and_no_node():
     substrate.__dict__["connection"] = None
     there = substrate.topology(made(Service("api", workload="deployment/api")))
     (link,) = substrate.resources(Down.needs, there.named("zone/b"), ())
-    assert link == Link("pod/shop/api-b", "pod:uid-api-b", "", "10.0.0.1")
-    assert Down().effect() == LinkProfile(direction="both", cut="drop")
+    spared = (
+        Spared(DNS, ("10.9.9.10", "10.0.0.53"), (53, 8053), own=True),
+        Spared(PROBES, ("192.0.2.1",), (9, 8000), ttl=64, own=True),
+    )
+    assert link == Link("pod/shop/api-b", "pod:uid-api-b", "", "10.0.0.1", spared=spared)
+    cut = LinkProfile(direction="both", cut="drop")
+    assert Down().at(link, ()) == replace(cut, spared=spared)
+    assert Down(spare=("dns",)).at(link, ()) == replace(cut, spared=spared[:1])
+    assert Down(spare=()).at(link, ()) == cut
+    assert Down().at(link, ("10.0.0.9",)) == replace(cut, peers=("10.0.0.9",))

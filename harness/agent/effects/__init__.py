@@ -49,12 +49,13 @@ from harness.agent.effects.seen import (
     Snapshot,
     Transfer,
 )
+from harness.agent.effects.spared import DNS, PROBES, Spared
 
 __all__ = [
-    "ORDINARY_PROBE_PORTS", "PROBE_PORTS", "Act", "Cordoned", "Curve", "DeletePod", "Edge",
-    "EdgeSeen", "Effect", "Exercised", "Flow", "Image", "InForce", "Intercept", "Kill",
+    "DNS", "ORDINARY_PROBE_PORTS", "PROBES", "PROBE_PORTS", "Act", "Cordoned", "Curve", "DeletePod",
+    "Edge", "EdgeSeen", "Effect", "Exercised", "Flow", "Image", "InForce", "Intercept", "Kill",
     "KillContainer", "Link", "LinkProfile", "LinkSeen", "Node", "PlatformSeen", "Pod", "PodState",
     "PoweredOff", "Process", "Processes", "ProcessesSeen", "ProxiedEdge", "Replicas", "Resource",
-    "Restart", "Seen", "Snapshot", "Stopped", "Toxic", "ToxiproxyEdge", "Transfer", "Undecodable",
-    "Unit", "Workload", "decode", "encode", "is_probe",
+    "Restart", "Seen", "Snapshot", "Spared", "Stopped", "Toxic", "ToxiproxyEdge", "Transfer",
+    "Undecodable", "Unit", "Workload", "decode", "encode", "is_probe",
 ]  # fmt: skip

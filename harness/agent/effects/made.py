@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Tuple, Union
 
 from harness.agent.effects.curve import Curve
+from harness.agent.effects.spared import Spared
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class LinkProfile:
     `peers` are IPv4 addresses (none: everybody), `ports` match either end (none: all), `protocol`
     is tcp, udp, icmp or empty for all. Delay and hold in seconds, shares from 0 to 1, rate in bits
     per second. `cut` is empty, drop (silence) or reject (the sender is told). Which packets a share
-    meets is drawn from `seed` and the effect's id.
+    meets is drawn from `seed` and the effect's id. What is `spared` is left alone.
     """
 
     direction: str = "forth"
@@ -32,6 +33,7 @@ class LinkProfile:
     rate: Union[Curve, None] = None
     cut: str = ""
     seed: int = 0
+    spared: Tuple[Spared, ...] = ()
 
 
 @dataclass(frozen=True)

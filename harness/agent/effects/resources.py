@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Tuple, Union
 
+from harness.agent.effects.spared import Spared
+
 
 @dataclass(frozen=True)
 class Link:
     """The network of one host: what it sends and what it is sent.
 
     `netns` is a path of its network namespace, `port` the other end of its cable where there is
-    one (a bridge port in a local world), `address` its IPv4 address.
+    one (a bridge port in a local world), `address` its IPv4 address. `spared` is what faults may
+    leave alone there.
     """
 
     target: str
@@ -19,6 +22,7 @@ class Link:
     port: str
     address: str
     mac: str = ""
+    spared: Tuple[Spared, ...] = ()
 
 
 @dataclass(frozen=True)

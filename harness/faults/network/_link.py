@@ -7,11 +7,12 @@ applies in full each way, and both ways are judged. Between `from` and `to` a fa
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from harness.agent.effects import LinkProfile
+from harness.agent.effects import Effect, Link, LinkProfile, Resource
 from harness.capabilities import Links
 from harness.faults.fault import Condition, Held, Look
 from harness.faults.network._path import View, view_of, views
@@ -39,6 +40,12 @@ class LinkFault(Condition):
     protocol: Literal["tcp", "udp", "icmp"] | None = Field(
         None, description="only packets of this protocol", examples=["tcp"]
     )
+    spare: tuple[Literal["dns", "probes"], ...] = Field(
+        ("dns", "probes"),
+        description="left alone on a cluster where no `to:` says whom it is about: lookups of "
+        "names, and a kubelet's probes of its pods",
+        examples=[[], ["dns"]],
+    )
 
     @model_validator(mode="after")
     def _filter_makes_sense(self) -> Self:
@@ -50,6 +57,13 @@ class LinkFault(Condition):
 
     def effect(self) -> LinkProfile:
         return self._profile()
+
+    def at(self, resource: Resource, peers: tuple[str, ...]) -> Effect:
+        """Who names the other end means it, whoever it is."""
+        does = super().at(resource, peers)
+        if peers or not (isinstance(resource, Link) and isinstance(does, LinkProfile)):
+            return does
+        return replace(does, spared=tuple(s for s in resource.spared if s.name in self.spare))
 
     def judge(self, held: Held) -> tuple[Witnessed, ...]:
         found: list[Witnessed] = []

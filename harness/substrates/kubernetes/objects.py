@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,8 @@ _CONTROL_PLANE = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes
 @dataclass(frozen=True)
 class Pod:
     """`owner` is its controller, `kind/name`; `ports` are declared by its containers, by name;
-    `runtime` is containerd, cri-o …"""
+    `runtime` is containerd, cri-o …; `host` is its node's address; `probed` are the ports that its
+    kubelet asks."""
 
     name: str
     namespace: str
@@ -37,6 +39,8 @@ class Pod:
     restarts: int
     waiting: str
     runtime: str = ""
+    host: str = ""
+    probed: tuple[int, ...] = ()
 
     @property
     def ref(self) -> str:
@@ -96,6 +100,7 @@ def pod_of(item: Json) -> Pod:
         restarts=sum(c.get("restartCount", 0) for c in containers),
         runtime=next((c.get("containerID", "").partition("://")[0] for c in containers), ""),
         waiting="; ".join(filter(None, (*map(_waiting, containers), _failed(status)))),
+        host=status.get("hostIP", ""), probed=tuple(sorted(set(_probed(spec)))),
     )  # fmt: skip
 
 
@@ -162,6 +167,18 @@ def _condition(status: Json, name: str) -> bool:
 def _ports(spec: Json) -> list[tuple[str, int]]:
     containers = spec.get("containers") or ()
     return [(p.get("name", ""), p["containerPort"]) for c in containers for p in c.get("ports", ())]
+
+
+def _probed(spec: Json) -> Iterator[int]:
+    """Sidecars are among the first containers; a probe may be sent elsewhere."""
+    for container in (*(spec.get("containers") or ()), *(spec.get("initContainers") or ())):
+        named = {p.get("name", ""): p["containerPort"] for p in container.get("ports") or ()}
+        for kind in ("readinessProbe", "livenessProbe", "startupProbe"):
+            probe = container.get(kind) or {}
+            asks = probe.get("httpGet") or probe.get("tcpSocket") or probe.get("grpc") or {}
+            port = named.get(asks.get("port"), asks.get("port"))
+            if isinstance(port, int) and not asks.get("host"):
+                yield port
 
 
 def _waiting(container: Json) -> str:

@@ -64,6 +64,14 @@ class Reader:
         hosts = map(host_of, self._api.items(f"{self._core}/pods"))
         return {node.name: node for node in hosts if node.name}
 
+    def system(self, group: str, resource: str, labels: str) -> tuple[Json, ...]:
+        """Those of kube-system with these labels; none where they may not be read."""
+        if not self.account.may("list", group, resource, _SYSTEM):
+            return ()
+        root = f"/apis/{group}/v1" if group else "/api/v1"
+        path = f"{root}/namespaces/{_SYSTEM}/{resource}"
+        return tuple(self._api.items(path, labelSelector=labels))
+
     @cached_property
     def services(self) -> tuple[Service, ...]:
         return tuple(map(service_of, self._api.items(f"{self._core}/services")))

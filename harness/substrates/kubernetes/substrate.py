@@ -9,7 +9,17 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from harness.agent.effects import Act, Edge, Effect, Link, Node, Processes, Resource, Workload
+from harness.agent.effects import (
+    Act,
+    Edge,
+    Effect,
+    Link,
+    Node,
+    Processes,
+    Resource,
+    Spared,
+    Workload,
+)
 from harness.agent.effects import Pod as PodResource
 from harness.capabilities import Edges, HandsError, Links, Nodes, Pods, Signals, Workloads
 from harness.errors import NotReady, Refused
@@ -34,6 +44,7 @@ from harness.substrates.kubernetes.platform import MECHANISM, Platform
 from harness.substrates.kubernetes.power import Power
 from harness.substrates.kubernetes.reading import Reader
 from harness.substrates.kubernetes.sightings import sightings
+from harness.substrates.kubernetes.sparing import dns_of, spared_at
 from harness.substrates.kubernetes.surroundings import look_around
 from harness.substrates.kubernetes.topology import Found
 from harness.substrates.kubernetes.workloads import SIZED
@@ -215,9 +226,15 @@ class KubernetesSubstrate:
             return ""
         return name if self._aboard else self._pods[name].node
 
+    @cached_property
+    def _dns(self) -> Spared:
+        with _told(self.connection):
+            return dns_of(self.reader)
+
     def _link(self, replica: Replica) -> Link:
         pod = self._pods[replica.name]
-        return Link(pod.ref, MARK + pod.uid, "", pod.address)
+        spared = spared_at(pod, self._dns)
+        return Link(pod.ref, MARK + pod.uid, "", pod.address, spared=spared)
 
     def _processes(self, replica: Replica) -> Processes:
         pod = self._pods[replica.name]

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from harness.agent.effects import Edge, Link, Processes, Resource
+from harness.agent.effects import DNS, Edge, Link, Processes, Resource, Spared
 from harness.errors import Refused
 from harness.mechanisms.pods import MARK
 from harness.record.moves import Move, Readdressed, Replaced
 from harness.substrates.kubernetes.api import Api
 from harness.substrates.kubernetes.objects import Pod
 from harness.substrates.kubernetes.reading import Reader
+from harness.substrates.kubernetes.sparing import spared_at
 from harness.substrates.kubernetes.topology import Found
 
 #: Says why the one target must not be changed by this run, or nothing.
@@ -124,7 +125,10 @@ def moved(resource: Resource, old: Pod, new: Pod) -> Resource:
     assert isinstance(resource, (Link, Processes, Edge)), "others have no network namespace"
     target = resource.target.replace(old.ref, new.ref, 1)
     found = replace(resource, target=target, netns=MARK + new.uid)
-    return replace(found, address=new.address) if isinstance(found, Link) else found
+    if not isinstance(found, Link):
+        return found
+    dns = next((each for each in found.spared if each.name == DNS), Spared(DNS))
+    return replace(found, address=new.address, spared=spared_at(new, dns))
 
 
 def _serves(pod: Pod) -> bool:
