@@ -215,8 +215,11 @@ def short(value):
         return "before"
     if isinstance(value, float):
         return round(value, 3)
+    if isinstance(value, LinkProfile):
+        return " ".join(("LinkProfile", *value.peers))
     if isinstance(value, dict):  # an effect that joins
-        return f"until {value['at'] + value['lasts']:g}, instead of {value['instead_of']}"
+        told = {**value, "resource": value["resource"].target, "does": short(value["does"])}
+        return " ".join(f"{key}={told[key]}" for key in told if told[key] not in ("", False))
     return type(value).__name__ if is_dataclass(value) else value
 
 
