@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import socket
 import struct
 
@@ -29,7 +28,7 @@ def frame(
 
 
 def pipe(*profiles: LinkProfile) -> Pipeline:
-    made = Pipeline(random.Random(7))
+    made = Pipeline()
     made.set(tuple(InForce(f"e{n}", profile, 0.0) for n, profile in enumerate(profiles)))
     return made
 
