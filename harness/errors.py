@@ -7,6 +7,7 @@
     ├── InvalidRun                    6  the run could not have known
     │   └── NotReady                  6  the system, an image or a server did not come up
     ├── Interrupted                   4  a person, a signal, a full disk ended it, all taken back
+    │   └── Halted                    4  the red button was pressed before the system was up
     └── LeftBehind                    5  something could not be taken back
 
 A message says what happened, where, and what to do next: the last is `hint`.
@@ -127,6 +128,12 @@ class Interrupted(HarnessError):
 
     exit_status = Exit.INTERRUPTED
     code = "HX400"
+
+
+class Halted(Interrupted):
+    """The red button was pressed before anything could be injected."""
+
+    code = "HX401"
 
 
 class LeftBehind(HarnessError):

@@ -25,7 +25,8 @@ class Sighting:
 
     `state` is one word of its kind: a pod is absent, pending, running, ready, leaving, ended; a
     workload or a Service's endpoints whole or short; a node ready, cordoned, lost. An event has the
-    word of its reason, a watch `lost` or `back`. `service` is the system's, where it is of one.
+    word of its reason, a watch `lost`, `back`, or `never` there. `service` is the system's, where
+    it is of one.
     """
 
     at: int
@@ -43,6 +44,19 @@ def line_of(sighting: Sighting) -> str:
 def read(directory: Path) -> tuple[Sighting, ...]:
     """All sightings of a run directory, in order; none where nobody looked."""
     return tuple(sorted(_sightings(directory / FILE), key=lambda seen: seen.at))
+
+
+def gaps(sightings: tuple[Sighting, ...], name: str) -> Iterator[tuple[int, int]]:
+    """From when to when (0: the end) nobody saw these: `pods`, `nodes` …"""
+    begin = 0
+    for seen in (s for s in sightings if (s.kind, s.name) == ("watch", name)):
+        if seen.state == "lost":
+            begin = seen.at
+        elif seen.state == "back" and begin:
+            yield begin, seen.at
+            begin = 0
+    if begin:
+        yield begin, 0
 
 
 def _sightings(path: Path) -> Iterator[Sighting]:

@@ -46,7 +46,7 @@ def read_record(directory: RunDirectory) -> Record:
         recoveries=_recoveries(evidence, seen),
         events=events_of(evidence.steps, epoch),
         cluster=tuple(_sighting(s, epoch) for s in seen),
-        warnings=(*evidence.plan.warnings, *_doubts(directory)),
+        warnings=(*evidence.plan.warnings, *_doubts(directory), *_gaps(seen, epoch)),
         findings=findings(impacts, evidence.windows.recoveries, amplifications, resources),
         impacts=impacts,
         amplifications=amplifications,
@@ -88,6 +88,15 @@ def _doubts(directory: RunDirectory) -> Iterator[str]:
     elif chain.old:
         yield ("the journal is of an older version: its sums show accidents, but not whether "
                "somebody changed it")  # fmt: skip
+
+
+def _gaps(seen: tuple[cluster.Sighting, ...], epoch: Epoch) -> Iterator[str]:
+    """When the cluster was not seen, of what had been seen before; one line for each kind."""
+    for name in dict.fromkeys(s.name for s in seen if s.kind == "watch"):
+        spans = [f"{epoch.seconds(begin):.1f}–" + (f"{epoch.seconds(end):.1f} s" if end else "end")
+                 for begin, end in cluster.gaps(seen, name)]  # fmt: skip
+        if spans:
+            yield f"the cluster's {name} were not seen all the time: not {', '.join(spans)}"
 
 
 def _load(evidence: Evidence) -> Load | None:

@@ -17,7 +17,14 @@ from pathlib import Path
 from harness import __version__
 from harness.agent.stepping import step as standing_at
 from harness.clock import Epoch
-from harness.errors import HarnessError, Interrupted, InvalidRun, LeftBehind, Refused
+from harness.errors import (
+    Halted,
+    HarnessError,
+    Interrupted,
+    InvalidRun,
+    LeftBehind,
+    Refused,
+)
 from harness.experiment.model import Experiment
 from harness.faults.fault import Fault
 from harness.record.actor import actor
@@ -42,6 +49,8 @@ from harness.substrates.substrate import Needs, Substrate, World
 LEASE_S = 5.0
 #: A lease is renewed three times in its life.
 RENEWED = 0.3
+#: What the run's own report tells.
+_TOLD = (InvalidRun, LeftBehind, Halted, KeyboardInterrupt)
 
 
 def conduct(
@@ -88,7 +97,7 @@ def _to_its_end(
             journal.append("run.ended")
         except BaseException as error:
             written = _note_end(journal, error)
-            if not written or not isinstance(error, (InvalidRun, LeftBehind, KeyboardInterrupt)):
+            if not written or not isinstance(error, _TOLD):
                 raise unwritten(error) from error
 
 
@@ -160,6 +169,8 @@ def _note_end(journal: Journal, error: BaseException) -> bool:
     reason = str(error) or type(error).__name__
     if isinstance(error, KeyboardInterrupt):
         by, reason = "person", "interrupted before the system was up"
+    if isinstance(error, Halted):
+        by = "person"
     try:
         journal.append("abort", reason=reason, by=by, hint=hint)
         journal.append("run.ended")

@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 import logging
 import time
-from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, closing, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.agent.effects import Resource, Snapshot, decode
@@ -32,6 +32,7 @@ LEASE_S = 30.0
 WORLD_ENDS_S = 5.0
 _BEGUN = ("injecting", "acting")
 _OVER = ("gone", "target_gone", "recovered")
+_CLOSED = ("world.closed", "run.ended")
 
 log = logging.getLogger(__name__)
 
@@ -110,15 +111,33 @@ def _recover(directory: RunDirectory, run_id: str, alive: bool) -> Recovery:
         found = still_open(directory)
     except UsageError as error:
         return _unreadable(directory, run_id, error)
-    if not found:
-        return Recovery(run_id, "nothing was left behind")
-    if directory.plan().substrate in WORLDS:
-        return _world_is_gone(directory, run_id, found)
     try:
-        return _make_as_before(directory, run_id, found)
+        ended = _load_ended(directory, run_id)
+        if not found:
+            says = "its load was ended" if ended else "nothing was left behind"
+            return Recovery(run_id, says, ended)
+        if directory.plan().substrate in WORLDS:
+            return _world_is_gone(directory, run_id, found)
+        done = _make_as_before(directory, run_id, found)
+        return replace(done, taken_back=(*ended, *done.taken_back))
     except (NotReady, Refused) as error:
         left = tuple(f"{o.effect}: {error.message}" for o in found)
+        left = left or (f"its load in pods: {error.message}",)
         return Recovery(run_id, "nobody could be asked to take it back", left=left)
+
+
+def _load_ended(directory: RunDirectory, run_id: str) -> tuple[str, ...]:
+    """Load in pods of a run that did not see its world closed."""
+    plan, steps = directory.plan(), salvaged(chain_of(directory.journal))
+    over = any(step.step in _CLOSED for step in steps)
+    if over or plan.place is None or plan.load is None or plan.load.origin == "here":
+        return ()
+    from harness.substrates.kubernetes.recovering import end_load_of
+
+    ended = end_load_of(plan.place, run_id)
+    with closing(Journal(directory.journal)) as journal:
+        journal.append("world.closed", by="harness recover", who=actor(), when=wall_time())
+    return ended
 
 
 def recover_cluster(cluster: Cluster) -> tuple[Recovery, ...]:

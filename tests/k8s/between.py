@@ -32,7 +32,7 @@ class Between(socketserver.ThreadingTCPServer):
         self.server = urlsplit(config["clusters"][0]["cluster"]["server"])
         self.context = context_of(config)
         self.trouble = lambda _method, _path, _number: ""
-        self.asked, self.made, self.streams = [], [], []
+        self.asked, self.made, self.streams, self.watches = [], [], [], []
         self.over = threading.Event()
 
     def handle_error(self, request, client_address):
@@ -48,9 +48,11 @@ class Between(socketserver.ThreadingTCPServer):
 
     def cut(self):
         """Every websocket that is open, at once."""
-        for stream in self.streams:
-            with suppress(OSError):
-                stream.shutdown(socket.SHUT_RDWR)
+        shut(self.streams)
+
+    def cut_watches(self):
+        """Every watch, in the middle of whatever it says."""
+        shut(self.watches)
 
     def kubeconfig(self, path):
         """One that leads here, and has nothing to show."""
@@ -97,7 +99,15 @@ class Handler(socketserver.BaseRequestHandler):
             there.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + rest)
             if stream:
                 self.server.streams += [self.request, plain]
+            if "watch=true" in lines[0]:
+                self.server.watches += [self.request, plain]
             pump(self.request, there, self.server.over, deaf=deaf)
+
+
+def shut(sockets):
+    for one in sockets:
+        with suppress(OSError):
+            one.shutdown(socket.SHUT_RDWR)
 
 
 def pump(here, there, over, *, deaf):

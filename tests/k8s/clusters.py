@@ -116,6 +116,14 @@ def kubectl():
     return str(binaries.kubectl()) if binaries.kubectl().exists() else shutil.which("kubectl")
 
 
+def evict(cluster, namespace, pod):
+    """As a drain does: by the Eviction API, which asks disruption budgets."""
+    meta = {"name": pod, "namespace": namespace}
+    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": meta}
+    path = f"/api/v1/namespaces/{namespace}/pods/{pod}/eviction"
+    cluster.kubectl("create", "--raw", path, "-f", "-", given=json.dumps(body))
+
+
 def condition(thing, kind):
     conditions = thing["status"].get("conditions", ())
     return any(c["type"] == kind and c["status"] == "True" for c in conditions)

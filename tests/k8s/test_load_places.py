@@ -1,11 +1,12 @@
 """Load from pods of the cluster, and from here by each of the ways in, with what they add."""
 
 import json
+import signal
 import time
 
 import numpy as np
 import pytest
-from clusters import SHOP_SYSTEM, until
+from clusters import SHOP_SYSTEM, evict, until
 from test_runs_on_pods import Place
 
 from harness.load.reading import read
@@ -134,13 +135,70 @@ def test_three_workers_on_three_nodes_share_one_schedule(with_harness, tmp_path)
     until("its pods are gone", lambda: not load_pods(with_harness), 30)
 
 
-def test_a_load_pod_that_is_killed_makes_the_run_invalid(with_harness, tmp_path):
+def load_jobs(cluster):
+    chosen = ("-n", "harness", "-l", "app.kubernetes.io/name=harness-load")
+    return cluster.kubectl("get", "jobs", *chosen, "-o", "name", check=False).split()
+
+
+@pytest.mark.parametrize("how", ["Ctrl-C", "the red button"])
+def test_whoever_ends_a_run_ends_its_load_in_pods(with_harness, tmp_path, how):
+    place = Loaded(tmp_path, with_harness, entry="web", FROM="cluster", workers=1, lasts=60)
+    run = place.start("run", "experiment.yaml")
+    until("the load runs", lambda: "load.started" in place.steps(), 90)
+    time.sleep(3)
+    ended(run, with_harness, how)
+    assert place.ended()["sent"] > 0
+
+
+def ended(run, cluster, how):
+    """By a person, with the status of that; nothing of its load is left, neither Job nor pod."""
+    halt = ("annotate", "namespace", "shop")
+    try:
+        if how == "Ctrl-C":
+            run.send_signal(signal.SIGINT)
+        else:
+            cluster.kubectl(*halt, "harness.dev/halt=now")
+        said, _ = run.communicate(timeout=60)
+    finally:
+        cluster.kubectl(*halt, "harness.dev/halt-")
+    assert run.returncode == 4, said
+    assert load_jobs(cluster) == []
+    until("its pods are gone", lambda: not load_pods(cluster), 30)
+
+
+def test_load_that_never_comes_is_waited_for_no_longer_than_anybody_wants_it(shop, tmp_path):
+    """No node is for its pods. A harness that is killed leaves a Job, which recover finds."""
+    place = Loaded(tmp_path, shop, entry="web", FROM="cluster", workers=1, lasts=60)
+    nowhere = "{namespace: shop, load: {node_selector: {is: nowhere}}}"
+    (tmp_path / "system.yaml").write_text(SHOP_SYSTEM.replace("{namespace: shop}", nowhere))
+
+    def waiting():
+        run = place.start("run", "experiment.yaml")
+        until("its Job waits", lambda: run.poll() is not None or load_jobs(shop), 60)
+        assert run.poll() is None, run.communicate()[0]
+        return run
+
+    for how in ("Ctrl-C", "the red button"):
+        ended(waiting(), shop, how)
+    run = waiting()
+    run.kill()
+    run.communicate(timeout=10)
+    assert load_jobs(shop), "nobody has ended it"
+    status, said = place.run("recover", place.run_id())
+    assert status == 0, said
+    assert "its load was ended" in said
+    assert load_jobs(shop) == []
+    status, said = place.run("recover", place.run_id())
+    assert (status, "nothing was left behind" in said) == (0, True), said
+
+
+def test_a_load_pod_that_is_evicted_makes_the_run_invalid(with_harness, tmp_path):
     place = Loaded(tmp_path, with_harness, entry="web", FROM="cluster", workers=2, lasts=60)
     run = place.start("run", "experiment.yaml")
     until("the load runs", lambda: "load.started" in place.steps(), 90)
     time.sleep(2)
     victim = load_pods(with_harness)[0]
-    with_harness.kubectl("-n", "harness", "delete", victim, "--force", "--grace-period=0")
+    evict(with_harness, "harness", victim.partition("/")[2])
     said, _ = run.communicate(timeout=60)
     assert run.returncode == 6, said
     assert "load worker" in said

@@ -66,11 +66,16 @@ def test_lines_to_agents_that_are_cut_end_the_fault_and_the_run(place, targets, 
 
 
 def test_a_server_that_is_away_and_restarts_is_waited_for(place, targets, nodes, proxied):
-    """And a change that somebody else's crossed is made again: ours says only what it means."""
+    """And a change that somebody else's crossed is made again: ours says only what it means. What
+    the cluster saw goes on behind watches that are cut, too old and gone, and each gap is told."""
     proxied.trouble = lambda method, _, number: 409 if method == "PATCH" and not number else ""
-    place.experiment("{id: more, at: 1s, for: 9s, fault: scale.to, target: web, replicas: 3}")
+    place.experiment("{id: more, at: 1s, for: 12s, fault: scale.to, target: web, replicas: 3}")
     run = place.start("run", "experiment.yaml")
     place.until_held(1)
+    old = []
+    proxied.trouble = lambda _, path, __: once(old, path) if "/pods?" in path else ""
+    proxied.cut_watches()
+    until("a watch was too old", lambda: old, 10)
     proxied.trouble = lambda *_: DROP
     time.sleep(2)
     targets.node("exec", "cp", "pkill", "-9", "kube-apiserver")
@@ -78,7 +83,25 @@ def test_a_server_that_is_away_and_restarts_is_waited_for(place, targets, nodes,
     said, _ = run.communicate(timeout=120)
     assert run.returncode == 0, said
     assert targets.get("-n", SPACE, "deploy", "web")["spec"]["replicas"] == 2
-    assert {409, DROP} <= {what for what, *_ in proxied.made}
+    assert {409, 410, DROP} <= {what for what, *_ in proxied.made}
+    saw = place.record()["cluster"]
+    for name in ("pods", "deployments", "statefulsets", "endpoints", "events", "nodes"):
+        told = [one["state"] for one in saw if (one["kind"], one["name"]) == ("watch", name)]
+        assert told, name
+        assert told == ["lost", "back"] * (len(told) // 2), (name, told)
+        assert any(f"the cluster's {name} were not seen" in w for w in place.record()["warnings"])
+    assert any("remembers no more (410)" in one["says"] for one in saw)
+    back = max(one["at_s"] for one in saw if one["kind"] == "watch")
+    after = [(one["kind"], one["state"]) for one in saw if one["at_s"] > back]
+    assert ("pod", "leaving") in after, "that of the third replica, seen after all gaps"
+
+
+def once(made, path):
+    """410 to the first watch there."""
+    if made or "watch=true" not in path:
+        return ""
+    made.append(path)
+    return 410
 
 
 # ---------------------------------------------------------------- credentials

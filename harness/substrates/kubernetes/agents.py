@@ -81,7 +81,7 @@ def agents_on(crew: Crew, nodes: tuple[str, ...]) -> Iterator[Staff]:
             make_room(crew)
         for node in nodes:
             stack.callback(_remove, crew, node)
-        first = dict(zip(nodes, pool.map(lambda node: _start(crew, node), nodes), strict=True))
+        first = _all_started(crew, nodes, pool)
         for hands in first.values():
             stack.callback(hands.close)
 
@@ -103,6 +103,23 @@ def agents_on(crew: Crew, nodes: tuple[str, ...]) -> Iterator[Staff]:
             return succeeded(node, hands)
 
         yield Staff({node: succeeded(node, hands) for node, hands in first.items()}, hire, first)
+
+
+def _all_started(
+    crew: Crew, nodes: tuple[str, ...], pool: ThreadPoolExecutor
+) -> dict[str, DistantHands]:
+    """Or none: whatever ends one of them, or the waiting, ends the waiting for the others."""
+    begun = {node: pool.submit(_start, crew, node) for node in nodes}
+    try:
+        return {node: found.result() for node, found in begun.items()}
+    except BaseException:
+        crew.api.abort.set()
+        pool.shutdown(cancel_futures=True)
+        crew.api.abort.clear()
+        for found in begun.values():
+            if not (found.cancelled() or found.exception()):
+                found.result().close()
+        raise
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -177,7 +178,8 @@ def _awaited(job: LoadJob) -> dict[int, Pod]:
                 + (f": {said}" if said else ""),
                 hint=f"kubectl -n {job.place.namespace} describe job {job.name}",
             )
-        time.sleep(_LOOK_S)
+        if job.api.abort.wait(_LOOK_S):
+            raise NotReady("the load workers were not waited for")
 
 
 def _remove(job: LoadJob) -> None:
@@ -186,6 +188,35 @@ def _remove(job: LoadJob) -> None:
         job.api.delete(f"{job.jobs}/{job.name}", propagationPolicy="Background")
     except ApiError as error:
         log.warning("the Job of the load was not deleted: %s", error.told)
+
+
+def end_load(api: Api, namespace: str, run_id: str) -> tuple[str, ...]:
+    """Delete what a dead run left; which Jobs those were. Raises `ApiError`."""
+    mine = f"{manifest.LABEL}={NAME},{manifest.RUN}={manifest.label_of(run_id)}"
+    return _end(api, namespace, mine, lambda _: True)
+
+
+def end_idle_load(api: Api, namespace: str) -> tuple[str, ...]:
+    """The same of whatever runs: a load that has no worker, so long after its beginning, has nobody
+    who waits for it any more. Raises `ApiError`."""
+    return _end(api, namespace, f"{manifest.LABEL}={NAME}", _is_idle)
+
+
+def _end(
+    api: Api, namespace: str, labels: str, is_over: Callable[[dict[str, Any]], bool]
+) -> tuple[str, ...]:
+    jobs = f"/apis/batch/v1/namespaces/{namespace}/jobs"
+    found = [item["metadata"] for item in api.items(jobs, labelSelector=labels) if is_over(item)]
+    for meta in found:
+        api.delete(f"{jobs}/{meta['name']}", propagationPolicy="Background",
+                   preconditions={"uid": meta["uid"]})  # fmt: skip
+    return tuple(f"job/{namespace}/{meta['name']}" for meta in found)
+
+
+def _is_idle(job: dict[str, Any]) -> bool:
+    begun = datetime.fromisoformat(job["metadata"]["creationTimestamp"])
+    old = datetime.now(tz=UTC) - begun > timedelta(seconds=READY_S + manifest.MARGIN_S)
+    return old and not job.get("status", {}).get("ready")
 
 
 def _packed(spec: WorkerSpec) -> tuple[WorkerSpec, Given]:

@@ -114,6 +114,7 @@ RULES = (
          spare=True),
     Rule("load", "", ("namespaces",), ("get",), "is it installed?"),
     Rule("load", "batch", ("jobs",), ("create", "delete"), "load workers"),
+    Rule("load", "batch", ("jobs",), ("list",), "to recover: load of a dead run"),
     Rule("load", "", ("pods",), ("get", "list"), "are they there?"),
     Rule("load", "", ("pods/exec",), ("create", "get"), "the line to them: a websocket is a get"),
     Rule("button", "", ("namespaces",), ("get",), "the red button, whoever else is dead"),

@@ -21,6 +21,7 @@ from harness.substrates.kubernetes.api import Api, ApiError
 from harness.substrates.kubernetes.connection import connect
 from harness.substrates.kubernetes.hands import ClusterHands
 from harness.substrates.kubernetes.leases import Leases
+from harness.substrates.kubernetes.load_job import end_load
 from harness.substrates.kubernetes.objects import pod_of
 from harness.substrates.kubernetes.platform import Platform
 from harness.substrates.kubernetes.reading import Reader
@@ -50,6 +51,17 @@ def hands_on(
         yield ClusterHands(staff, lambda resource: nodes.get(resource.target, ""), platform)
     with contextlib.suppress(ApiError):  # they expire
         release(api, there, run)
+
+
+def end_load_of(place: Place, run_id: str) -> tuple[str, ...]:
+    """The load that a dead run has in pods. Raises `Refused`, `NotReady`, as `hands_on`."""
+    cluster = place.cluster
+    api = Api(connect(cluster.context, cluster.kubeconfig).configuration)
+    try:
+        _check_same(place, Reader(api, cluster.namespace))
+        return end_load(api, cluster.load.namespace, run_id)
+    except ApiError as error:
+        raise refusal(error, f"the cluster cannot be asked ({place})") from None
 
 
 def remove_agents(api: Api, namespace: str, run_id: str) -> None:

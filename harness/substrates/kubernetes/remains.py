@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import getpass
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from harness.capabilities import HandsError
@@ -25,6 +25,7 @@ from harness.substrates.kubernetes.leases import (
     prolonged,
     was_in,
 )
+from harness.substrates.kubernetes.load_job import end_idle_load
 from harness.substrates.kubernetes.platform import Platform
 
 
@@ -45,9 +46,20 @@ def take_back(cluster: Cluster) -> tuple[Remains, ...]:
     api = Api(there.configuration)
     try:
         found = api.items(leases_in(cluster.agent.namespace), labelSelector=_OURS)
-        return tuple(_of(api, cluster, lease) for lease in tuple(found))
+        held = tuple(_of(api, cluster, lease) for lease in tuple(found))
+        return (*held, *_load(api, cluster.load.namespace))
     except ApiError as error:
         raise refusal(error, f"the cluster cannot be asked ({there})") from None
+
+
+def _load(api: Api, namespace: str) -> Iterator[Remains]:
+    """What nobody waits for any more. A run that has load elsewhere has it in a Role of its own."""
+    try:
+        for job in end_idle_load(api, namespace):
+            yield Remains(job, "a load without workers", taken_back=(f"{job} is deleted",))
+    except ApiError as error:
+        if error.status not in (403, 404):
+            raise
 
 
 def release(api: Api, namespace: str, run_id: str) -> None:

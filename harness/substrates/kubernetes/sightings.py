@@ -50,12 +50,12 @@ def _seers(namespace: str, notes: _Notes) -> list[tuple[str, str, _Seer]]:
     apps, core = f"/apis/apps/v1/namespaces/{namespace}", f"/api/v1/namespaces/{namespace}"
     slices = f"/apis/discovery.k8s.io/v1/namespaces/{namespace}"
     return [
-        (apps, "deployments", _Workloads(notes, "workload", workload_state)),
-        (apps, "statefulsets", _Workloads(notes, "workload", workload_state)),
-        (core, "pods", _Seer(notes, "pod", pod_state)),
-        (slices, "endpointslices", _Endpoints(notes, "endpoints", endpoints_state)),
-        (core, "events", _Events(notes, "event", event_state)),
-        ("/api/v1", "nodes", _Seer(notes, "node", node_state)),
+        (apps, "deployments", _Workloads(notes, "workload", workload_state, "deployments")),
+        (apps, "statefulsets", _Workloads(notes, "workload", workload_state, "statefulsets")),
+        (core, "pods", _Seer(notes, "pod", pod_state, "pods")),
+        (slices, "endpointslices", _Endpoints(notes, "endpoints", endpoints_state, "endpoints")),
+        (core, "events", _Events(notes, "event", event_state, "events")),
+        ("/api/v1", "nodes", _Seer(notes, "node", node_state, "nodes")),
     ]
 
 
@@ -65,10 +65,10 @@ def _may(account: Account, prefix: str, resource: str, namespace: str, seer: _Se
     try:
         may = all(account.may(verb, group, resource, where) for verb in ("list", "watch"))
     except ApiError as error:
-        seer.blind(error.told)
+        seer.never(error.told)
         return False
     if not may:
-        seer.blind(f"this account may not watch {resource}")
+        seer.never(f"this account may not watch {resource}")
     return may
 
 
@@ -106,9 +106,11 @@ class _Notes:
 
 
 class _Seer:
-    """Notes an object when its state or its words are others than before."""
+    """Notes an object when its state or its words are others than before. `these` are what it looks
+    at, as people call them."""
 
-    def __init__(self, notes: _Notes, kind: Kind, look: Look) -> None:
+    def __init__(self, notes: _Notes, kind: Kind, look: Look, these: str) -> None:
+        self._these = these
         self._notes = notes
         self._kind: Kind = kind
         self._look = look
@@ -138,7 +140,10 @@ class _Seer:
 
     def blind(self, why: str) -> None:
         state = "lost" if why else "back"
-        self._notes.write("watch", f"{self._kind}s", state, why or "can be watched again")
+        self._notes.write("watch", self._these, state, why or "can be watched again")
+
+    def never(self, why: str) -> None:
+        self._notes.write("watch", self._these, "never", why)
 
     def _note(self, item: Json, state: str, says: str) -> None:
         name = item["metadata"]["name"]
@@ -164,11 +169,16 @@ class _Endpoints(_Seer):
 
 
 class _Events(_Seer):
-    """Those of before are of before."""
+    """Those of before are of before; those of a gap are news."""
+
+    _begun = False
 
     def listed(self, items: list[Json]) -> None:
         for item in items:
+            if self._begun:
+                self.changed(item)
             self._known.setdefault(item["metadata"]["uid"], self._look(item) or ("", ""))
+        self._begun = True
 
     def deleted(self, item: Json) -> None:
         """They grow old; that is no news."""

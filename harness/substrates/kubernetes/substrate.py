@@ -40,6 +40,7 @@ from harness.substrates.kubernetes.hands import ClusterHands
 from harness.substrates.kubernetes.leases import Leases
 from harness.substrates.kubernetes.load_job import LoadJob, workers_on
 from harness.substrates.kubernetes.objects import Pod
+from harness.substrates.kubernetes.opening import heeding_the_button
 from harness.substrates.kubernetes.platform import MECHANISM, Platform
 from harness.substrates.kubernetes.power import Power
 from harness.substrates.kubernetes.reading import Reader
@@ -164,6 +165,7 @@ class KubernetesSubstrate:
         nodes = sorted({self._node(r) for r in needs.resources} - {""})
         watching = Api(self.connection.configuration, patience_s=_WATCH_S)
         with (
+            heeding_the_button(self.api, self._cluster.namespace) as opened,
             self._load_workers(needs, directory) as launch,
             agents_on(crew, tuple(nodes)) as staff,
             _told(self.connection),
@@ -184,6 +186,7 @@ class KubernetesSubstrate:
                     )
                 ) as world,
             ):  # fmt: skip
+                opened()  # the world looks itself
                 yield world
 
     @contextlib.contextmanager

@@ -1,13 +1,16 @@
 """Watches that end: a list, then what changes, again and again until it is over.
 
-A watch is asked for `WATCH_S` at a time and continues from the last resource version; one that is
-too old (410) begins anew with a list, one that is cut waits a moment. Nothing here ends a run.
+A watch is asked for `WATCH_S` at a time and continues from the last resource version. One that is
+cut waits a moment and misses nothing; one that is too old (410) begins anew with a list, and what
+came and went between is lost. Both are told, with how long nothing had been heard. Nothing here
+ends a run.
 """
 
 from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -42,6 +45,7 @@ class Watch:
         self._over = threading.Event()
         self._version = ""
         self._lost = False
+        self._heard = time.monotonic()
         self._thread = threading.Thread(target=self._look, name=f"watch {path}", daemon=True)
         self._thread.start()
 
@@ -56,6 +60,7 @@ class Watch:
             except ApiError as error:
                 if error.status == _GONE:
                     self._version = ""
+                    self._note("the server remembers no more (410): what came and went is unknown")
                     continue
                 self._note(error.told)
                 if error.status in _FORBIDDEN:
@@ -75,6 +80,7 @@ class Watch:
 
     def _take(self, told: dict[str, Any]) -> None:
         how, item = told["type"], told["object"]
+        self._heard = time.monotonic()
         if how == "ERROR":
             raise ApiError(
                 int(item.get("code", 0)), item.get("reason", ""), item.get("message", "")
@@ -92,5 +98,6 @@ class Watch:
     def _note(self, why: str) -> None:
         if bool(why) != self._lost:
             self._lost = bool(why)
+            silent_s = time.monotonic() - self._heard
             if not self._over.is_set():
-                self._seer.blind(why)
+                self._seer.blind(f"{why}; nothing was heard for {silent_s:.1f} s" if why else "")
