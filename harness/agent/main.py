@@ -33,6 +33,7 @@ from harness.agent.protocol import (
 )
 from harness.agent.reaper import Reaper
 from harness.agent.service import Service
+from harness.agent.stepping import LISTENER
 from harness.agent.trust import Trustee
 from harness.mechanisms import pods
 from harness.mechanisms.namespaces import adopt_orphans
@@ -53,8 +54,13 @@ def main(arguments: Optional[List[str]] = None, ladder: Rungs = LADDER) -> int:
     parser.add_argument("--lease", type=float, default=5.0, help="seconds (default: 5)")
     parser.add_argument("--in-pod", action="store_true", help="the reaper outlives the container")
     parser.add_argument("--inside", action="store_true", help="it lives in the pod of its targets")
+    parser.add_argument(
+        "--steps", metavar="SOCKET", help="of a selftest that holds us at our steps"
+    )
     parser.add_argument("--halted-by", action="append", default=[], metavar="NAMESPACE")
     options = parser.parse_args(arguments)
+    if options.steps:
+        os.environ[LISTENER] = options.steps
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     with contextlib.suppress(OSError):  # it leads a session already

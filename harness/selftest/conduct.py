@@ -19,8 +19,6 @@ from harness.selftest.progress import Counting
 from harness.selftest.report import Report
 from harness.selftest.results import Cell, Shot
 
-_QUICK = 100
-
 
 @dataclass(frozen=True)
 class Asked:
@@ -45,10 +43,12 @@ def conduct(asked: Asked, ground: Ground, counting: Counting) -> Report:
         cells = cells_of(rehearsals)
         shots = before.hits
         if not interrupted:
-            more, interrupted = _shot(_chosen(asked, cells), before, taking, counting)
+            chosen = _chosen(asked, ground, cells)
+            more, interrupted = _shot(chosen, before, taking, counting)
             shots += more
     return Report(
-        seed=asked.seed, lease_s=ground.lease_s, took_s=before.took_s + time.monotonic() - begin,
+        seed=asked.seed, lease_s=ground.lease_s, deadline_s=ground.deadline_s,
+        took_s=before.took_s + time.monotonic() - begin, notes=ground.notes,
         cells=len(cells), rehearsals=rehearsals, shots=shots, interrupted=interrupted,
         not_offered=tuple((c.fault, c.substrate, why) for c, why in answers if why),
     )  # fmt: skip
@@ -66,9 +66,11 @@ def _rehearsed(
     return tuple(sorted(found, key=lambda shot: there.index(shot.cell))), interrupted
 
 
-def _chosen(asked: Asked, cells: list[Cell]) -> list[Cell]:
+def _chosen(asked: Asked, ground: Ground, cells: list[Cell]) -> list[Cell]:
+    """Those that take the whole ground come last."""
     chance = random.Random(asked.seed)
-    return full(cells, chance) if asked.everything else quick(cells, _QUICK, chance)
+    taken = full(cells, chance) if asked.everything else quick(cells, ground.quick, chance)
+    return sorted(taken, key=lambda cell: cell.victim in ground.alone)
 
 
 def _shot(

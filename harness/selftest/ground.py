@@ -63,8 +63,9 @@ class Place(Protocol):
     def attend(self, steps: Steps) -> None:
         """Called often: whoever of the run came meanwhile can tell its steps from now on."""
 
-    def traces(self) -> list[str]:
-        """What an effect shows of itself now, beyond the processes of the run."""
+    def traces(self, *, anew: bool = False) -> list[str]:
+        """What an effect shows of itself, beyond the processes of the run: now, or (not `anew`) a
+        moment ago, where a look takes much."""
 
     def taken_by(self) -> str:
         """Who took an effect along that nobody said anything of."""
@@ -75,6 +76,21 @@ class Place(Protocol):
 
 class Ground(Protocol):
     """`lease_s` is that of the runs, `deadline_s` when a fault is to be gone, from the strike."""
+
+    @property
+    def alone(self) -> tuple[str, ...]:
+        """Victims that all runs need: who strikes them waits until nobody else is there."""
+        ...
+
+    @property
+    def quick(self) -> int:
+        """So many kills make a quick one, or as many more as each fault, step and victim take."""
+        ...
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is not offered there beside faults, and what is looked with."""
+        ...
 
     @property
     def at_once(self) -> int:

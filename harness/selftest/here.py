@@ -22,6 +22,9 @@ class Here:
     lease_s: float = 1.0
     deadline_s: float = 2.0
     at_once: int = 0
+    alone: tuple[str, ...] = ()
+    quick: int = 100
+    notes: tuple[str, ...] = ()
 
     @property
     def substrates(self) -> tuple[str, ...]:

@@ -19,10 +19,10 @@ def judged(run: Range, shot: Shot, begin: float) -> Shot:
     """The shot, judged. `harness recover` is called in any case: where nobody else could take back,
     it must, and elsewhere it must find nothing."""
     run.family.look()
-    stayed, asked = run.traces(), time.monotonic()
+    stayed, asked = run.traces(anew=True), time.monotonic()
     by = WENT_ON if went_on(run) else _by(run, begin)
     recovery = recover_run(run.directory, alive=False) if run.directory else None
-    if stayed and not run.traces():
+    if stayed and not run.traces(anew=True):
         by = RECOVER
         shot = replace(shot, effect_s=time.monotonic() - asked)
     left = [*_left(run), *(recovery.left if recovery else ())]

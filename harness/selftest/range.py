@@ -48,9 +48,9 @@ class Range:
     def journal(self) -> tuple[Step, ...]:
         return read(self.directory.journal) if self.directory else ()
 
-    def traces(self) -> list[str]:
-        """What an effect shows of itself now."""
-        return [*self.family.traces(), *self.place.traces()]
+    def traces(self, *, anew: bool = False) -> list[str]:
+        """What an effect shows of itself."""
+        return [*self.family.traces(), *self.place.traces(anew=anew)]
 
     def until(self, steps: Collection[str]) -> str:
         """The first of these steps that somebody stands at, and is held there; empty at the end."""
@@ -73,7 +73,7 @@ class Range:
             self.clean_at = None if traces else self.clean_at or time.monotonic()
             if over and not self.family.alive:
                 end = min(end, time.monotonic() + self.place.patience_s)
-                if not traces:
+                if not traces and not self.place.traces(anew=True):
                     break
             self.steps.serve(_LOOK_S)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -30,7 +30,8 @@ _HIT_SHARE = 0.95
 @dataclass(frozen=True)
 class Report:
     """`not_offered`: fault and substrate, with the reason. `lease_s` is that of the runs, seconds;
-    `took_s` the whole selftest."""
+    `took_s` the whole selftest; `deadline_s` when each fault was to be gone, from the strike.
+    `notes` are of the ground."""
 
     seed: int
     lease_s: float
@@ -40,6 +41,8 @@ class Report:
     shots: tuple[Shot, ...]
     not_offered: tuple[tuple[str, str, str], ...]
     interrupted: bool = False
+    deadline_s: float = 0.0
+    notes: tuple[str, ...] = ()
 
     @property
     def exit_status(self) -> Exit:
@@ -72,6 +75,11 @@ class Report:
         """Of all that were to end, in seconds."""
         return max(_times(self.hits), default=0.0)
 
+    @property
+    def late(self) -> tuple[Shot, ...]:
+        """Whose fault was gone, but not in time."""
+        return tuple(shot for shot in self.hits if max(_times([shot]), default=0) > self.deadline_s)
+
 
 _REPORT = TypeAdapter(Report)
 
@@ -98,12 +106,21 @@ def as_text(report: Report, out: TextIO) -> None:
     for title, (by, order) in _GROUPS.items():
         console.print(_table(title, report.hits, by, order))
     _print_bad(console, report)
+    for line in (*report.notes, *_refused(report)):
+        console.print(line)
     console.print(_verdict(report))
+
+
+def _refused(report: Report) -> Iterator[str]:
+    """Faults that none of the substrates offers."""
+    here = {shot.cell.fault for shot in report.rehearsals}
+    whys = {fault: why for fault, _, why in report.not_offered if fault not in here}
+    return (f"not offered: {fault}: {why}" for fault, why in whys.items())
 
 
 def _fault(shot: Shot) -> str:
     substrate = "toxiproxy" if "://" in shot.cell.substrate else shot.cell.substrate
-    where = "" if substrate == "local" else f" ({substrate})"
+    where = "" if substrate in ("local", "kubernetes") else f" ({substrate})"
     return f"{shot.cell.fault}{where}"
 
 
@@ -175,7 +192,8 @@ def _verdict(report: Report) -> Text:
     covered = f"{len(_cells(report.hits))} of {report.cells} cells"
     return Text(
         f"\n{begin}{len(report.hits)} kills in {covered}, {left} left something behind; longest "
-        f"time until a fault was gone {report.longest_s:.2f} s (lease {report.lease_s:g} s); "
+        f"time until a fault was gone {report.longest_s:.2f} s (lease {report.lease_s:g} s), "
+        f"{len(report.late)} later than {report.deadline_s:g} s; "
         f"{report.took_s:.0f} s, seed {report.seed}", style,
     )  # fmt: skip
 

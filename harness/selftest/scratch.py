@@ -134,7 +134,7 @@ class Scratch:
     def attend(self, steps: object) -> None:
         """Everybody of the run sees its socket."""
 
-    def traces(self) -> list[str]:
+    def traces(self, *, anew: bool = False) -> list[str]:
         """An effect shows in processes of the run alone."""
         return []
 

@@ -68,7 +68,7 @@ def shoot(ground: Ground, cell: Cell, home: Path) -> Shot:
 def _struck(run: Range, cell: Cell) -> Shot:
     victim = run.place.victims[cell.victim]
     run.family.look()
-    on = run.was_on = bool(run.steps.in_force or run.place.traces())
+    on = run.was_on = bool(run.steps.in_force or run.place.traces(anew=True))
     begin = time.monotonic()
     hit = victim.strike(run.family, run.harness)
     run.steps.go_on()

@@ -43,19 +43,33 @@ class Steps:
         self.told: list[Told] = []
         self.in_force: tuple[str, ...] = ()  # by the agent's last word
         self._held: socket.socket | None = None
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._listener.bind(str(path))
-        self._listener.listen(64)
+        self._listeners: dict[Path, socket.socket] = {}
+        self.listen(path)
+
+    def listen(self, path: Path) -> None:
+        """There, too; not where somebody does already, or where nobody can any more."""
+        if path in self._listeners:
+            return
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            listener.bind(str(path))
+        except OSError:
+            listener.close()
+            return
+        listener.listen(64)
+        self._listeners[path] = listener
 
     def close(self) -> None:
         self.go_on()
-        self._listener.close()
+        for listener in self._listeners.values():
+            listener.close()
 
     def serve(self, for_s: float, hold: Collection[str] = ()) -> bool:
         """Answer for that long; true as soon as somebody stands at one of `hold`, and stays."""
         end = time.monotonic() + for_s
-        while select.select([self._listener], [], [], max(0.0, end - time.monotonic()))[0]:
-            line, _ = self._listener.accept()
+        listeners = list(self._listeners.values())
+        while there := select.select(listeners, [], [], max(0.0, end - time.monotonic()))[0]:
+            line, _ = there[0].accept()
             if self._hear(line) in hold:
                 self._held = line
                 return True

@@ -9,13 +9,14 @@ import time
 
 import pytest
 
-from harness.selftest.conduct import LEASE_S
 from harness.selftest.family import signalled
+from harness.selftest.here import Here
 from harness.selftest.judge import judged
 from harness.selftest.results import Cell, Shot
 from harness.selftest.shot import OVER_S, shooting_range
 from harness.selftest.victims import CONT, KILL, STOP, VICTIMS
 
+HERE = Here()
 TERM = signal.SIGTERM
 #: Who gets which signal, and who then takes back.
 NETS = {
@@ -35,7 +36,7 @@ NETS = {
 def test_each_net_alone(tmp_path, net, step):
     signals, by = NETS[net]
     cell = Cell("attached", "process.pause", step, net)
-    with shooting_range(cell, tmp_path / "run", LEASE_S) as run:
+    with shooting_range(HERE, cell, tmp_path / "run") as run:
         assert run.until((step,)) == step
         run.family.look()
         assert run.family.traces()
@@ -43,10 +44,10 @@ def test_each_net_alone(tmp_path, net, step):
         struck = strike(run, signals)
         run.steps.go_on()
         if by == "recover":
-            run.watch(LEASE_S + 1)
+            run.watch(HERE.lease_s + 1)
             assert run.family.traces(), "nobody else could"
         else:
-            gone_within(run, 3 * (LEASE_S + 1))
+            gone_within(run, 3 * HERE.deadline_s)
         took = time.monotonic() - begin
         signalled(struck, CONT)
         run.family.frozen.clear()

@@ -14,23 +14,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from harness.mechanisms.processes import children
+from harness.selftest.cluster.looker import LOOKS
 from harness.selftest.cluster.switches import Switches
 from harness.substrates.kubernetes.api import Api, ApiError, Json
 from harness.substrates.kubernetes.stream import Exec
 
 _ANSWERS_S = 10.0
 #: A look costs some ten milliseconds of a core.
-_EVERY_S = 0.4
+_EVERY_S = 0.25
 
 SOURCE = Path(__file__).with_name("looker.py").read_text()
+#: What it looks with where it is there.
+TOOLS = tuple(look.split()[0] for look in LOOKS)
 _LOOKER = ("python3", "-c", SOURCE)
 
 
 @dataclass(frozen=True)
 class Line:
+    """`root` is that of the node, where this machine can reach it."""
+
     reader: BinaryIO
     writer: BinaryIO
     end: Callable[[], None]
+    root: Path | None = None
 
 
 @dataclass
@@ -42,11 +49,13 @@ class Eyes:
     _line: Line | None = None
     _seen: dict[str, tuple[float, Json]] = field(default_factory=dict)
 
-    def look(self, pods: tuple[str, ...], cgroups: tuple[str, ...] = ()) -> Json | None:
-        """Of now, or of a moment ago; None when nobody answers."""
+    def look(
+        self, pods: tuple[str, ...], cgroups: tuple[str, ...], *, anew: bool = False
+    ) -> Json | None:
+        """Of now, or (not `anew`) of a moment ago; None when nobody answers."""
         question = json.dumps({"pods": pods, "cgroups": cgroups})
         at, seen = self._seen.get(question, (0.0, {}))
-        if time.monotonic() < at + _EVERY_S:
+        if time.monotonic() < at + _EVERY_S and not anew:
             return seen
         answer = self._asked(question)
         self._seen = {question: (time.monotonic(), answer)} if answer is not None else {}
@@ -57,6 +66,10 @@ class Eyes:
         self._seen = {}
         answer = self._asked(json.dumps({"kill": pids, "signal": number}))
         return int(answer["hit"]) if answer else 0
+
+    @property
+    def root(self) -> Path | None:
+        return self._line.root if self._line else None
 
     def close(self) -> None:
         if self._line:
@@ -90,8 +103,11 @@ def in_node(switches: Switches, node: str) -> Callable[[], Line]:
         def end() -> None:
             looker.kill()
             looker.wait()
+            into.close()
+            out.close()
 
-        return Line(cast("BinaryIO", looker.stdout), cast("BinaryIO", looker.stdin), end)
+        out, into = cast("BinaryIO", looker.stdout), cast("BinaryIO", looker.stdin)
+        return Line(out, into, end, _root(looker.pid))
 
     return opened
 
@@ -102,6 +118,16 @@ def in_pod(api: Api, namespace: str, pod: str, log: Path) -> Callable[[], Line]:
         return Line(stream.reader, stream.writer, stream.close)
 
     return opened
+
+
+def _root(pid: int) -> Path | None:
+    """Of its only child, once that has begun: who enters a node is the parent of who is there."""
+    until = time.monotonic() + _ANSWERS_S
+    while time.monotonic() < until:
+        if found := children(pid):
+            return Path(f"/proc/{found[0].pid}/root")
+        time.sleep(0.01)
+    return None
 
 
 def _read(line: Line) -> Json | None:

@@ -15,20 +15,20 @@ from harness.experiment.model import Cluster
 from harness.faults import registry
 from harness.selftest.cluster import objects
 from harness.selftest.cluster.experiment import acted_on, by_agents, files
-from harness.selftest.cluster.eyes import Eyes, in_node, in_pod
+from harness.selftest.cluster.eyes import TOOLS, Eyes, in_node, in_pod
 from harness.selftest.cluster.health import heal
 from harness.selftest.cluster.objects import Slot
 from harness.selftest.cluster.place import ClusterPlace
 from harness.selftest.cluster.seen import Seen
 from harness.selftest.cluster.sight import Sight
-from harness.selftest.cluster.switches import switches_of
-from harness.selftest.cluster.victims import API_SERVER, victims_at
+from harness.selftest.cluster.switches import NO_SWITCHES, switches_of
+from harness.selftest.cluster.victims import API_SERVER, SWITCHED, victims_at
 from harness.selftest.results import Cell
 from harness.substrates.kubernetes import manifest
-from harness.substrates.kubernetes.agents import refusal
+from harness.substrates.kubernetes.agents import hopeless, refusal
 from harness.substrates.kubernetes.api import Api, ApiError
 from harness.substrates.kubernetes.connection import connect
-from harness.substrates.kubernetes.objects import node_of
+from harness.substrates.kubernetes.objects import node_of, pod_of
 
 #: Three renewals in its life, each of which may take a busy API server half a second.
 LEASE_S = 3.0
@@ -45,9 +45,21 @@ class OnCluster:
     image: str
     slots: tuple[Slot, ...]
     home: Path
+    tools: tuple[str, ...] = ()
     lease_s: float = LEASE_S
     deadline_s: float = LEASE_S + _BEYOND_S
+    quick: int = 1
     substrates: tuple[str, ...] = ("kubernetes",)
+    alone: tuple[str, ...] = (API_SERVER,)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        ours = bool(switches_of(self.cluster))
+        without = () if ours else (f"not offered: {', '.join(SWITCHED)}: {NO_SWITCHES}",)
+        seen = ("/proc", *self.tools)
+        unseen = tuple(tool for tool in TOOLS if tool not in seen)
+        with_ = f"nodes are looked at with {', '.join(seen)}"
+        return (*without, with_ + (f", not with {', '.join(unseen)}" if unseen else ""))
 
     @property
     def at_once(self) -> int:
@@ -60,12 +72,12 @@ class OnCluster:
     def place(self, cell: Cell, path: Path) -> Iterator[ClusterPlace]:
         fault = registry.find(cell.fault)
         assert fault, "chosen from the registry"
-        with _held(self.home / "API server", alone=cell.victim == API_SERVER), self._slot() as slot:
+        with _held(self.home / "API server", alone=cell.victim in self.alone), self._slot() as slot:
             api = _api(self.cluster)
             seen = Seen(api, slot, self.cluster.agent.namespace)
             switches = switches_of(self.cluster)
             heal(seen, objects.deployments(slot, self.image), switches)
-            with contextlib.closing(self._eyes(api, slot)) as eyes:
+            with contextlib.closing(self.eyes(api, slot)) as eyes:
                 sight = Sight(seen, eyes)
                 sight.begin()
                 files(path, fault, seen, anybody=switches is not None)
@@ -88,7 +100,7 @@ class OnCluster:
                     return
             time.sleep(_AGAIN_S)
 
-    def _eyes(self, api: Api, slot: Slot) -> Eyes:
+    def eyes(self, api: Api, slot: Slot) -> Eyes:
         if switches := switches_of(self.cluster):
             return Eyes(in_node(switches, slot.node))
         agents = self.cluster.agent.namespace
@@ -109,7 +121,7 @@ def on_cluster(
         _check_nobodys(api, slots)
         try:
             _make(api, ground)
-            yield ground
+            yield replace(ground, tools=_tools(api, ground))
         finally:
             _remove(api, ground)
     except ApiError as error:
@@ -155,6 +167,29 @@ def _make(api: Api, ground: OnCluster) -> None:
         if not switches_of(ground.cluster):
             path = f"/api/v1/namespaces/{agents.namespace}/pods"
             api.create(path, objects.looker(slot, agents.namespace, ground.image))
+
+
+def _tools(api: Api, ground: OnCluster) -> tuple[str, ...]:
+    """What a looker has. Raises `NotReady` where none can be had."""
+    for slot in ground.slots:
+        if not switches_of(ground.cluster):
+            _await_looker(api, ground, slot)
+        with contextlib.closing(ground.eyes(api, slot)) as eyes:
+            if eyes.look((), ()) is None:
+                raise NotReady(f"nobody can look at node {slot.node}")
+            found = eyes.tools
+    return found
+
+
+def _await_looker(api: Api, ground: OnCluster, slot: Slot) -> None:
+    agents = ground.cluster.agent.namespace
+    name = objects.looker(slot, agents, "")["metadata"]["name"]
+    until = time.monotonic() + _READY_S
+    while not (pod := pod_of(api.get(f"/api/v1/namespaces/{agents}/pods/{name}"))).ready:
+        if (why := hopeless(pod)) or time.monotonic() > until:
+            raise NotReady(f"who looks at node {slot.node} does not start: {why or pod.phase}",
+                           hint="--image names one that has Python")  # fmt: skip
+        time.sleep(_AGAIN_S)
 
 
 def _remove(api: Api, ground: OnCluster) -> None:

@@ -16,6 +16,7 @@ from harness.record.directory import RunDirectory
 from harness.selftest.cluster.sight import Sight
 from harness.selftest.ground import Victim
 from harness.selftest.steps import Steps
+from harness.substrates.kubernetes.shipping import STEPS
 from harness.substrates.registry import substrate_for
 from harness.substrates.substrate import Substrate
 
@@ -56,12 +57,15 @@ class ClusterPlace:
         return substrate_for(system)
 
     def attend(self, steps: Steps) -> None:
+        """Agents tell their steps where this machine reaches into their containers."""
         last = self.path / "reports" / "last"
         if not self.sight.run_id and last.is_symlink():
             self.sight.run_id = last.readlink().name
+        for container in self.sight.into_agents():
+            steps.listen(container / STEPS.lstrip("/"))
 
-    def traces(self) -> list[str]:
-        return self.sight.traces()
+    def traces(self, *, anew: bool = False) -> list[str]:
+        return self.sight.traces(anew=anew)
 
     def taken_by(self) -> str:
         """Nobody told it: whoever was there when it was last seen, or its pod's end."""

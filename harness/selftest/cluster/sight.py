@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from harness.selftest.cluster.eyes import Eyes
 from harness.selftest.cluster.seen import Seen, differences
@@ -54,10 +55,10 @@ class Sight:
             self._networks[app] = _plain(look["network"].get(uid) or [])
         self._strangers = {_key(p) for p in look["ours"]}
 
-    def traces(self) -> list[str]:
-        """What an effect shows of itself now."""
-        self._ask()
-        look = self._look()
+    def traces(self, *, anew: bool = False) -> list[str]:
+        """What an effect shows of itself, now or a moment ago."""
+        self._ask(anew=anew)
+        look = self._look(anew=anew)
         if look is None:
             return [*self._changed, self._dark()]
         found = [*self._changed, *self._in_pods(look)]
@@ -77,7 +78,7 @@ class Sight:
                 yield from self.seen.objects_of(self.run_id)
         except ApiError as error:
             yield f"the API server does not answer: {error}"
-        look = self._look()
+        look = self._look(anew=True)
         if look is None:
             yield self._dark()
         else:
@@ -90,11 +91,17 @@ class Sight:
         look = self._look()
         return _split([p for p in self._ours(look) if _AGENT in p["words"]] if look else [])
 
+    def into_agents(self) -> list[Path]:
+        """The roots of their containers, where this machine can reach them."""
+        root = self.eyes.root
+        found = self.agents()[0] if root else []
+        return [root / f"proc/{reaper['pid']}/root" for reaper in found] if root else []
+
     # ------------------------------------------------------------ helpers
 
-    def _ask(self) -> None:
+    def _ask(self, *, anew: bool) -> None:
         """Now and then, and as far as the API server answers."""
-        if time.monotonic() < self._asked + _EVERY_S:
+        if time.monotonic() < self._asked + _EVERY_S and not anew:
             return
         self._asked, self._changed = time.monotonic(), []
         with contextlib.suppress(ApiError):
@@ -108,8 +115,8 @@ class Sight:
         if self.run_id:
             self._agents |= {p["metadata"]["uid"] for p in self.seen.agents_of(self.run_id)}
 
-    def _look(self) -> Json | None:
-        return self.eyes.look(tuple(self._pods), tuple(self._agents))
+    def _look(self, *, anew: bool = False) -> Json | None:
+        return self.eyes.look(tuple(self._pods), tuple(self._agents), anew=anew)
 
     def _dark(self) -> str:
         return f"node {self.seen.slot.node} does not answer"

@@ -15,6 +15,7 @@ from harness.experiment.model import Cluster
 
 _PROGRAM, _OFF = "devcluster", ["poweroff", "{node}"]
 _SWITCH_S = 60.0
+NO_SWITCHES = "the System file names no power switch of k8s/devcluster"
 
 
 @dataclass(frozen=True)

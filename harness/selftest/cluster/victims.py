@@ -18,6 +18,7 @@ from harness.substrates.kubernetes.api import Json
 _HERE = ("harness", "group", "Ctrl-C twice", "SIGTERM", "harness stopped")
 CONTROL_PLANE = "cp"
 API_SERVER = "API server"
+SWITCHED = ("agent's shim", "kubelet", "containerd", "cable", "node", API_SERVER)
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,17 @@ that a file name leads to, so that children of the agent find it too and nothing
 from __future__ import annotations
 
 import io
+import os
 import zipfile
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
+from harness.agent.stepping import LISTENER
 from harness.substrates.kubernetes.manifest import PIDS
 
+#: Where a selftest listens in an agent's container, if it can reach into that.
+STEPS = "/dev/shm/harness-steps"  # noqa: S108  a file of the container
 _PACKAGES = ("agent", "mechanisms")
 
 #: Takes the size of the zip and the arguments of the agent; says `ready` when it has read it all.
@@ -56,7 +60,8 @@ def command(
     """What is executed in the container; `code()` is the first that its stdin gets. `halted_by`:
     the namespaces whose red button ends it; `inside`: it is a container of its target."""
     watched = (word for namespace in halted_by for word in ("--halted-by", namespace))
-    own = ("--lease", f"{lease_s:g}", "--inside" if inside else "--in-pod", *watched)
+    steps = ("--steps", STEPS) if os.environ.get(LISTENER) else ()
+    own = ("--lease", f"{lease_s:g}", "--inside" if inside else "--in-pod", *steps, *watched)
     return ("python3", "-c", BOOTSTRAP, str(len(code())), *own)
 
 
