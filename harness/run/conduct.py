@@ -126,8 +126,9 @@ def _needs(plan: Plan) -> Needs:
     resources = tuple(dict.fromkeys(effect.resource for effect in plan.effects))
     load = plan.load
     away = load.workers if load and load.origin == "cluster" else 0
+    longest = max((effect.lasts for effect in plan.effects), default=0.0)
     return Needs(
-        plan.run_id, plan.warmup + plan.duration, resources, away, load.url if load else ""
+        plan.run_id, plan.warmup + plan.duration, resources, away, load.url if load else "", longest
     )
 
 

@@ -164,13 +164,15 @@ class Surroundings:
 @dataclass(frozen=True)
 class Needs:
     """What a run will need of its world: the resources it changes, for how long at most, so many
-    load workers in it, and the `url` that a plan has for its load."""
+    load workers in it, and the `url` that a plan has for its load. No fault lasts longer than
+    `longest_s`."""
 
     run_id: str = ""
     lasts_s: float = 0.0
     resources: tuple[Resource, ...] = ()
     load_workers: int = 0
     url: str = ""
+    longest_s: float = 0.0
 
 
 class Child(Protocol):

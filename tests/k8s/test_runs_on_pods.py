@@ -269,6 +269,7 @@ def test_a_cut_spares_lookups_and_kubelets_probes_until_it_is_told_not_to(place,
     run = place.start("run", "experiment.yaml")
     place.until_held(2)
     held = time.monotonic()
+    first = deadlines(targets)
     assert "bytes from" not in pings(probes, pods)
     assert resolves(targets, min(pods))
     while time.monotonic() < held + 6.0:  # a probe each second, and the third that fails counts
@@ -276,12 +277,20 @@ def test_a_cut_spares_lookups_and_kubelets_probes_until_it_is_told_not_to(place,
     assert len(ready(targets)) == 2
     assert "reverting" not in place.steps(), "it took too long to look"
     place.until_held(4)
+    until("their agents may live longer", lambda: deadlines(targets) > first, 16)
+    assert max(deadlines(targets)) < 12 + 60 + 45, "the longest fault, a margin, its age"
     until("kubelets are cut off as well", lambda: ready(targets) == [], 8)
     assert not resolves(targets, min(pods))
     said, _ = run.communicate(timeout=60)
     assert run.returncode == 0, said
     assert all(effect["confirmed"] for effect in place.record()["effects"])
     until("both are ready again", lambda: len(ready(targets)) == 2, 20)
+
+
+def deadlines(cluster):
+    """Of the Jobs of agents, in seconds from their start."""
+    found = cluster.get("-n", AGENTS, "jobs")["items"]
+    return sorted(job["spec"]["activeDeadlineSeconds"] for job in found)
 
 
 def doors_to(cluster, pods):

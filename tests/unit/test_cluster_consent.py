@@ -57,7 +57,7 @@ def test_a_pod_may_refuse_what_its_namespace_allows():
 
 
 def spec_of(agent):
-    return agent_job("n1", "20261126-1-run", agent, 30)["spec"]["template"]["spec"]
+    return agent_job("n1", "20261126-1-run", agent, 30, 90)["spec"]["template"]["spec"]
 
 
 def test_an_agent_is_guaranteed_and_ends_by_itself():

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.agent.effects import Resource
@@ -16,6 +16,7 @@ from harness.errors import NotReady, Refused
 from harness.experiment.model import AgentPod
 from harness.substrates.kubernetes import boarding, manifest
 from harness.substrates.kubernetes.api import UNTRUSTED, Api, ApiError, Json
+from harness.substrates.kubernetes.deadlines import Deadlines
 from harness.substrates.kubernetes.hands import DistantHands, Staff
 from harness.substrates.kubernetes.leases import Leases, held
 from harness.substrates.kubernetes.objects import Pod, pod_of
@@ -46,6 +47,17 @@ class Crew:
     directory: Path
     #: The namespaces whose red button agents look at themselves.
     halted_by: tuple[str, ...] = ()
+    #: The longest fault; 0: all that they are there for.
+    longest_s: float = 0.0
+    deadlines: Deadlines = field(default_factory=Deadlines)
+
+    def prolong(self) -> None:
+        """Whoever is alive says so, or the cluster ends its agents."""
+        self.deadlines.prolong(self.api, self.deadline_s)
+
+    @property
+    def deadline_s(self) -> float:
+        return (self.longest_s or self.lasts_s) + manifest.MARGIN_S
 
     @property
     def aboard(self) -> bool:
@@ -102,7 +114,8 @@ def agents_on(crew: Crew, nodes: tuple[str, ...]) -> Iterator[Staff]:
             stack.callback(hands.close)
             return succeeded(node, hands)
 
-        yield Staff({node: succeeded(node, hands) for node, hands in first.items()}, hire, first)
+        agents = {node: succeeded(node, hands) for node, hands in first.items()}
+        yield Staff(agents, hire, first, crew.prolong)
 
 
 def _all_started(
@@ -176,10 +189,12 @@ def _give_sight(crew: Crew, namespace: str) -> None:
 
 
 def _start(crew: Crew, node: str) -> DistantHands:
-    body = manifest.agent_job(node, crew.run_id, crew.agent, crew.lasts_s)
+    deadline = int(crew.deadline_s + READY_S)
+    body = manifest.agent_job(node, crew.run_id, crew.agent, crew.lasts_s, deadline)
     try:
         if crew.aboard:
             return _come_aboard(crew, node)
+        crew.deadlines.begin(crew.job(node))
         crew.api.create(crew.jobs, body)
         return _speak(crew, node, _awaited(crew, node))
     except ApiError as error:
@@ -275,6 +290,7 @@ def _remove(crew: Crew, node: str) -> None:
         return  # its process ends with its agent
     try:
         for each in (crew, replace(crew, run_id=f"{crew.run_id}{_AGAIN}")):
+            crew.deadlines.end(each.job(node))
             crew.api.delete(each.job(node), propagationPolicy="Background")
     except ApiError as error:
         log.warning("the agent's Job on %s was not deleted: %s", node, error.told)

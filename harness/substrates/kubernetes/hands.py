@@ -77,11 +77,13 @@ class DistantHands(AgentHands):
 
 class Staff(NamedTuple):
     """Agents by node; `hire` starts one more on another node, and raises `HandsError`. `first` are
-    those that came first, without successors: for questions that are no part of a fault."""
+    those that came first, without successors: for questions that are no part of a fault. `prolong`
+    puts off the end of all of them; it is called at each renewal."""
 
     agents: dict[str, Hands]
     hire: Callable[[str], Hands]
     first: dict[str, DistantHands]
+    prolong: Callable[[], None]
 
 
 class ClusterHands:
@@ -89,7 +91,7 @@ class ClusterHands:
     `platform` is asked for what is the API server's."""
 
     def __init__(self, staff: Staff, places: Callable[[Resource], str], platform: Platform) -> None:
-        self._agents, self._hire = staff.agents, staff.hire
+        self._agents, self._hire, self._prolong = staff.agents, staff.hire, staff.prolong
         self._hiring = threading.Lock()
         self._place = places
         self._platform = platform
@@ -165,6 +167,7 @@ class ClusterHands:
 
     def renew(self) -> None:
         """All at once: one node that does not answer must not cost the others their lease."""
+        self._pool.submit(self._prolong)
         agents = list(self._agents.items())
         asked = {self._pool.submit(agent.renew): node for node, agent in agents}
         done, late = wait(asked, timeout=_RENEW_S)

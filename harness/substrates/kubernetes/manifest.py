@@ -46,16 +46,19 @@ def pod_name(node: str, run_id: str) -> str:
     return f"{NAME}-{node[:30].rstrip('.-')}-{mark}".replace(".", "-")
 
 
-def agent_job(node: str, run_id: str, agent: AgentPod, lasts_s: float) -> Json:
+def agent_job(
+    node: str, run_id: str, agent: AgentPod, lasts_s: float, deadline: int
+) -> Json:  # fmt: skip
+    """`lasts_s` is the run's; `deadline` is the Job's own, in seconds, which `deadlines` moves."""
     labels = {LABEL: NAME, RUN: label_of(run_id)}
     meta = {"name": pod_name(node, run_id), "namespace": agent.namespace, "labels": labels,
             "annotations": {RUN: run_id}}  # fmt: skip
-    deadline = int(lasts_s) + MARGIN_S
+    last = int(lasts_s) + MARGIN_S
     spec = {
         "backoffLimit": 0,
         "activeDeadlineSeconds": deadline,
         "ttlSecondsAfterFinished": TTL_S,
-        "template": {"metadata": {"labels": labels}, "spec": _pod(node, agent, deadline)},
+        "template": {"metadata": {"labels": labels}, "spec": _pod(node, agent, last)},
     }
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": meta, "spec": spec}
 

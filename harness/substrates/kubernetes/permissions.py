@@ -120,6 +120,7 @@ RULES = (
     Rule("button", "", ("namespaces",), ("get",), "the red button, whoever else is dead"),
     Rule("agents", "", ("namespaces", "serviceaccounts"), ("get",), "are they installed?"),
     Rule("agents", "batch", ("jobs",), ("create", "delete", "get"), "one agent a node", agent=True),
+    Rule("agents", "batch", ("jobs",), ("patch",), "its deadline, counted anew", agent=True),
     Rule("agents", "batch", ("jobs",), ("list",), "to recover: agents of a dead run", agent=True),
     Rule("agents", "", ("pods",), ("list",), "is it there?", agent=True),
     Rule("agents", "", ("pods/exec",), ("get",), "the line to it: a websocket is a get",

@@ -160,7 +160,7 @@ class KubernetesSubstrate:
         _check_ready(found.pods.values())
         crew = Crew(
             self.api, self._cluster.agent, needs.run_id, needs.lasts_s, lease_s, directory,
-            halted_by=(self._cluster.namespace,),
+            halted_by=(self._cluster.namespace,), longest_s=needs.longest_s,
         )  # fmt: skip
         nodes = sorted({self._node(r) for r in needs.resources} - {""})
         watching = Api(self.connection.configuration, patience_s=_WATCH_S)
