@@ -47,6 +47,7 @@ def _checked(
     "step with every victim, an hour or two of two cores.  [default: quick]",
 )
 @click.option("--fault", "kinds", multiple=True, metavar="KIND", help="Only this; repeatable.")
+@click.option("--victim", "victims", multiple=True, metavar="NAME", help="Only this; repeatable.")
 @click.option("--seed", type=int, help="Seed of the sample; printed.  [default: random]")
 @click.option(
     "--at-once",
@@ -95,9 +96,9 @@ def _checked(
     help="console, json; repeatable, `-` for stdout.  [default: console]",
 )
 def selftest(
-    quick: bool, kinds: tuple[str, ...], seed: int | None, at_once: int | None,
-    toxiproxy: str, system: Path | None, kubeconfig: Path | None, namespace: str, image: str | None,
-    resume: Path | None, outputs: tuple[str, ...],
+    quick: bool, kinds: tuple[str, ...], victims: tuple[str, ...], seed: int | None,
+    at_once: int | None, toxiproxy: str, system: Path | None, kubeconfig: Path | None,
+    namespace: str, image: str | None, resume: Path | None, outputs: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Kill everybody at every step of every fault, and look for what is left: on this machine, or
     (--system, --kubeconfig) on a cluster.
@@ -119,10 +120,10 @@ def selftest(
     click.echo(f"seed {seed}", err=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: nothing stays of us
     cluster = _cluster(system, kubeconfig, namespace)
-    chosen = _known(kinds)
+    only = _only(kinds, victims)
     with _home() as home, _ground(cluster, image, toxiproxy, home, at_once) as ground:
         at_once = ground.at_once or at_once or 3 * (os.cpu_count() or 1)
-        asked = Asked(chosen, not quick, seed, at_once, home, before)
+        asked = Asked(*only, not quick, seed, at_once, home, before)
         report = conduct(asked, ground, Counting(sys.stderr))
         kept = report.exit_status is Exit.LEFT_BEHIND
         home.rename(home.with_name(f"{home.name}-left")) if kept else None
@@ -178,15 +179,25 @@ def _before(path: Path) -> Report:
         raise UsageError(f"--resume {path}: this is no report of a selftest") from None
 
 
-def _known(kinds: tuple[str, ...]) -> tuple[str, ...]:
+def _only(
+    kinds: tuple[str, ...], victims: tuple[str, ...]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Faults (all, where none is named), and victims. Raises `UsageError` for unknown ones."""
     from harness.faults import registry
+    from harness.selftest.victims import NAMES
 
-    for kind in kinds:
-        if kind not in registry.names():
-            near = nearest(kind, registry.names())
-            hint = f"did you mean {near}?" if near else "harness list faults"
-            raise UsageError(f"there is no fault {kind!r}", hint=hint)
-    return kinds or registry.names()
+    _check_known("fault", kinds, registry.names(), "harness list faults")
+    _check_known("victim", victims, NAMES, f"one of {', '.join(NAMES)}")
+    return kinds or registry.names(), victims
+
+
+def _check_known(what: str, named: tuple[str, ...], known: tuple[str, ...], hint: str) -> None:
+    for name in named:
+        if name not in known:
+            near = nearest(name, known)
+            raise UsageError(
+                f"there is no {what} {name!r}", hint=f"did you mean {near}?" if near else hint
+            )
 
 
 def _write(report: Report, outputs: tuple[str, ...]) -> None:

@@ -74,7 +74,10 @@ def _taken(take: Take, ground: Ground, cell: Cell, home: Path) -> Shot:
     """A step that was not reached, by a machine that was too busy, is tried again."""
     for attempt in range(_TRIES):
         directory = home / str(attempt)
-        shot = take(ground, cell, directory)
+        try:
+            shot = take(ground, cell, directory)
+        except HarnessError as error:  # its ground is not as it was
+            shot = Shot(cell, wrong=(error.message,))
         if not shot.bad:
             shutil.rmtree(directory)
         if shot.hit:

@@ -18,14 +18,17 @@ from harness.selftest.ground import Ground
 from harness.selftest.progress import Counting
 from harness.selftest.report import Report
 from harness.selftest.results import Cell, Shot
+from harness.selftest.victims import NAMES
 
 
 @dataclass(frozen=True)
 class Asked:
-    """`home`: an empty directory for the runs; those that left something stay there. `before`: the
-    report of an interrupted selftest of the same choice and seed."""
+    """`victims`: only these, or (none) all. `home`: an empty directory for the runs; those that
+    left something stay there. `before`: the report of an interrupted selftest of the same choice
+    and seed."""
 
     kinds: tuple[str, ...]
+    victims: tuple[str, ...]
     everything: bool
     seed: int
     at_once: int
@@ -40,7 +43,7 @@ def conduct(asked: Asked, ground: Ground, counting: Counting) -> Report:
     there = [cell for cell, why in answers if not why]
     with campaign(ground, asked.home, asked.at_once) as taking:
         rehearsals, interrupted = _rehearsed(there, before, taking, counting)
-        cells = cells_of(rehearsals)
+        cells = [c for c in cells_of(rehearsals) if c.victim in (asked.victims or NAMES)]
         shots = before.hits
         if not interrupted:
             chosen = _chosen(asked, ground, cells)

@@ -5,6 +5,7 @@ A looker that does not answer (its node is off) is ended, and started anew when 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import select
 import subprocess
@@ -103,7 +104,8 @@ def in_node(switches: Switches, node: str) -> Callable[[], Line]:
         def end() -> None:
             looker.kill()
             looker.wait()
-            into.close()
+            with contextlib.suppress(OSError):  # what it was not told any more
+                into.close()
             out.close()
 
         out, into = cast("BinaryIO", looker.stdout), cast("BinaryIO", looker.stdin)

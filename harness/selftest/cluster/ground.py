@@ -16,7 +16,7 @@ from harness.faults import registry
 from harness.selftest.cluster import objects
 from harness.selftest.cluster.experiment import acted_on, by_agents, files
 from harness.selftest.cluster.eyes import TOOLS, Eyes, in_node, in_pod
-from harness.selftest.cluster.health import heal
+from harness.selftest.cluster.health import heal, revive
 from harness.selftest.cluster.objects import Slot
 from harness.selftest.cluster.place import ClusterPlace
 from harness.selftest.cluster.seen import Seen
@@ -77,7 +77,7 @@ class OnCluster:
             seen = Seen(api, slot, self.cluster.agent.namespace)
             switches = switches_of(self.cluster)
             heal(seen, objects.deployments(slot, self.image), switches)
-            with contextlib.closing(self.eyes(api, slot)) as eyes:
+            with _told(), contextlib.closing(self.eyes(api, slot)) as eyes:
                 sight = Sight(seen, eyes)
                 sight.begin()
                 files(path, fault, seen, anybody=switches is not None)
@@ -115,7 +115,7 @@ def on_cluster(
     """`cluster.namespace` begins the names of those that are made; the image of their pods has
     Python. Raises `Refused`, `NotReady`."""
     api = _api(cluster)
-    try:
+    with _told():
         slots = _slots(api, cluster.namespace, at_once)
         ground = OnCluster(cluster, image, slots, home)
         _check_nobodys(api, slots)
@@ -124,6 +124,13 @@ def on_cluster(
             yield replace(ground, tools=_tools(api, ground))
         finally:
             _remove(api, ground)
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """What the API server answers, as an error for people."""
+    try:
+        yield
     except ApiError as error:
         raise refusal(error, "a selftest on this cluster") from None
 
@@ -196,6 +203,7 @@ def _remove(api: Api, ground: OnCluster) -> None:
     """Waits until they are gone."""
     agents = f"/api/v1/namespaces/{ground.cluster.agent.namespace}/pods"
     for slot in ground.slots:
+        revive(Seen(api, slot, ""), switches_of(ground.cluster))
         name = objects.looker(slot, "", "")["metadata"]["name"]
         api.delete(f"{agents}/{name}", gracePeriodSeconds=0)
         api.delete(slot.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 
@@ -24,9 +25,9 @@ def heal(seen: Seen, made: tuple[Json, ...], switches: Switches | None) -> None:
         waited_s = time.monotonic() - begin
         if waited_s > _PATIENCE_S:
             raise NotReady(f"namespace {seen.slot.namespace} is not as it was made: {ills[0]}")
-        if switches and waited_s > _POWER_S and not switched:
+        if waited_s > _POWER_S and not switched:
             switched = True
-            _switched_on(switches, seen.slot.node)
+            revive(seen, switches)
         time.sleep(_AGAIN_S)
 
 
@@ -89,14 +90,18 @@ def _condition(thing: Json, kind: str) -> bool:
     return any(c["type"] == kind and c["status"] == "True" for c in conditions)
 
 
-def _switched_on(switches: Switches, node: str) -> None:
-    """Whatever a strike that came to no end has left down."""
+def revive(seen: Seen, switches: Switches | None) -> None:
+    """Switch on whatever a strike that came to no end has left down."""
+    if switches is None:
+        return
+    with contextlib.suppress(ApiError):
+        if _condition(seen.node(), "Ready"):
+            return
+    node = seen.slot.node
     commands = (
         ("poweron", node), ("cable", node, "up"), ("start", node, "kubelet"),
         ("start", node, "containerd"), ("start", "cp", "kube-apiserver"),
     )  # fmt: skip
     for command in commands:
-        try:
+        with contextlib.suppress(HarnessError):  # it is on
             switches(*command)
-        except HarnessError:
-            continue  # it is on
