@@ -25,12 +25,15 @@ def effects_of(plan: Plan, steps: tuple[Step, ...], epoch: Epoch) -> tuple[Effec
 
 
 def _mechanisms(plan: Plan, steps: tuple[Step, ...]) -> dict[Resource, str]:
-    """What carried it out, as the receipts name it: a plan may not know before it is there."""
-    receipts = (step for step in steps if step.step == "receipt")
-    return {
-        plan.effect(s.effect).resource: s.data.get("snapshot", {}).get("mechanism", "")
-        for s in receipts
+    """What was chosen when the world was up, and whose receipts there are: a plan may not know."""
+    told = (step.data.get("mechanisms", {}) for step in steps if step.step == "world.ready")
+    names = {id: name for chosen in told for id, name in chosen.items()}
+    names |= {
+        step.effect: step.data.get("snapshot", {}).get("mechanism", "")
+        for step in steps
+        if step.step == "receipt"
     }
+    return {effect.resource: names[effect.id] for effect in plan.effects if names.get(effect.id)}
 
 
 def _effect(planned: PlannedEffect, steps: list[Step], epoch: Epoch) -> Effect:

@@ -82,6 +82,7 @@ class Objective:
 class Exercised:
     count: float
     unit: str
+    unknown: str = ""
 
 
 @dataclass(frozen=True)

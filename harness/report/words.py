@@ -231,6 +231,9 @@ def exercised(effect: Effect) -> str:
         return ""
     if not effect.exercised.count:
         return f"exercised: none of the system's own {effect.exercised.unit}"
+    if effect.exercised.unknown:
+        about = f"{effect.exercised.count:,.6g} {effect.exercised.unit}"
+        return f"exercised: not measurable, {effect.exercised.unknown} ({about})"
     return f"exercised: {effect.exercised.count:,.6g} {effect.exercised.unit} of the system's own"
 
 

@@ -34,6 +34,7 @@ from harness.record.log import logging_to
 from harness.record.plan import Plan
 from harness.report.progress import Progress
 from harness.run import state
+from harness.run.choosing import chosen
 from harness.run.disk import full, is_of_the_disk, not_begun, not_on_disk, unwritten
 from harness.run.engine import Engine
 from harness.run.interpreter import Interpreter
@@ -114,7 +115,8 @@ def _in_world(
                 substrate.open(experiment.system, directory.path, lease_s, users, _needs(plan))
             )
         at = world.url(plan.load.url) if plan.load else ""
-        journal.append("world.ready", world=world.name, load=at)
+        mechanisms = chosen(plan, world.hands)
+        journal.append("world.ready", world=world.name, load=at, mechanisms=mechanisms)
         with sampled(world, substrate, experiment.system, directory.path):
             recheck = Recheck(experiment, plan, substrate)
             _run(experiment, plan, world, directory, journal, progress, signals, lease_s, recheck)

@@ -8,7 +8,7 @@ from clusters import until
 from test_runs_on_pods import SPACE, Place, targets  # noqa: F401  a fixture
 
 WAY = "kubernetes: {namespace: SPACE, agent: {way: ephemeral}}"
-LATE = "{id: late, at: 1s, for: 6s, fault: network.latency, target: web, delay: 80ms}"
+LATE = "{id: late, at: 1s, for: 6s, fault: network.latency, target: web, delay: 80ms, spare: [dns]}"
 LEVEL = "pod-security.kubernetes.io/enforce"
 
 

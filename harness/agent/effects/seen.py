@@ -124,10 +124,12 @@ Seen = Union[LinkSeen, ProcessesSeen, EdgeSeen, PlatformSeen]
 
 @dataclass(frozen=True)
 class Exercised:
-    """How much of the system's own traffic met an effect."""
+    """How much of the system's own traffic met an effect. `unknown`: why that cannot be told; the
+    count is then of what the effect is about, and none of those means that nobody met it."""
 
     count: float
     unit: str
+    unknown: str = ""
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,10 @@ MECHANISM = "API server"
 _LOOK_S = 0.1
 #: So long controllers may take, which may have just been started again themselves.
 _FOLLOW_S = 15.0
+#: Why it is not known how much traffic met an effect.
+_NO_AGENT = "no agent is beside its pods to hear who calls them"
+_NO_TRAFFIC = "a cordon turns pods away that are to come, and no traffic"
+_NEVER_RUN = "nobody calls pods that never run"
 
 
 class Platform:
@@ -126,13 +130,16 @@ class Platform:
         return PlatformSeen(begin, time.monotonic(), (found,) if found else ())
 
     def _meets(self, resource: Resource, snapshot: Snapshot, effect: Any) -> Exercised:
-        """How many of the system's pods it is about."""
+        """How many of the system's pods it is about; no API server sees traffic."""
         if isinstance(effect, Replicas):
-            return Exercised(abs(effect.count - int(snapshot.settings["replicas"])), "pods")
+            more = effect.count - int(snapshot.settings["replicas"])
+            unit = "pods more" if more > 0 else "pods fewer"
+            return Exercised(abs(more), unit, _NO_AGENT)
         if isinstance(resource, Node):
-            return Exercised(self._nodes.inhabitants(resource), "pods on it")
+            why = _NO_TRAFFIC if effect == Cordoned() else _NO_AGENT
+            return Exercised(self._nodes.inhabitants(resource), "pods on it", why)
         assert isinstance(resource, Workload), "the rest is about workloads"
-        return Exercised(self._workloads.look(resource, "")[1], "pods to be replaced")
+        return Exercised(self._workloads.look(resource, "")[1], "pods to be replaced", _NEVER_RUN)
 
 
 def _last(effects: tuple[InForce, ...], *kinds: type) -> dict[type, Any]:

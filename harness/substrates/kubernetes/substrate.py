@@ -56,7 +56,9 @@ log = logging.getLogger(__name__)
 
 #: Who watches asks again soon enough.
 _WATCH_S = 1.0
-_MECHANISMS = {Link: "chosen on the node", Edge: "proxy", Processes: "signals"}
+#: A run writes to its journal which, before anything is done; `harness doctor` tells it beforehand.
+_ON_NODE = "the first of netem, tapnetem, nfqueue that works on its node"
+_MECHANISMS = {Link: _ON_NODE, Edge: "proxy", Processes: "signals"}
 
 
 class KubernetesSubstrate:
