@@ -119,6 +119,7 @@ def selftest(
     seed = before.seed if before else secrets.randbelow(2**31) if seed is None else seed
     click.echo(f"seed {seed}", err=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: nothing stays of us
+    _check(toxiproxy)
     cluster = _cluster(system, kubeconfig, namespace)
     only = _only(kinds, victims)
     with _home() as home, _ground(cluster, image, toxiproxy, home, at_once) as ground:
@@ -168,6 +169,13 @@ def _home() -> Iterator[Path]:
         yield home
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+def _check(toxiproxy: str) -> None:
+    from harness.substrates.attached.behind import unusable
+
+    if toxiproxy and (why := unusable(toxiproxy)):
+        raise UsageError(f"--toxiproxy: {why}", hint="it has to run already: toxiproxy-server")
 
 
 def _before(path: Path) -> Report:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.agent.effects import Process
+from harness.errors import NotReady
 from harness.selftest.started import started
 
 _HERE = "127.0.0.1"
@@ -40,11 +41,14 @@ class Proxied:
         """What is on the Toxiproxy's proxy that was not there before the run, in words."""
         if not self.url:
             return ()
-        from harness.substrates.attached.toxiproxy_api import Server
+        from harness.substrates.attached.toxiproxy_api import Server, ToxiproxyError
 
         server = Server(self.url)
-        there = server.proxy(self.name)
-        toxics = tuple(f"toxic {toxic.name} on {self.url}" for toxic in server.toxics(self.name))
+        try:
+            there = server.proxy(self.name)
+            toxics = tuple(f"toxic {one.name} on {self.url}" for one in server.toxics(self.name))
+        except ToxiproxyError as error:
+            return () if error.target_gone else (f"nobody can look: {error}",)
         if there is None:
             return (f"no proxy {self.name} on {self.url} any more",)
         return (*toxics, *(() if there.enabled else (f"proxy {self.name} is down",)))
@@ -67,14 +71,18 @@ def proxied(url: str, name: str) -> Iterator[Proxied]:
 
 @contextlib.contextmanager
 def _on(url: str, name: str, between: int, port: int) -> Iterator[None]:
-    from harness.substrates.attached.toxiproxy_api import Server
+    from harness.substrates.attached.toxiproxy_api import Server, ToxiproxyError
 
     server = Server(url)
-    server.create(name, f"{_HERE}:{between}", f"{_HERE}:{port}")
+    try:
+        server.create(name, f"{_HERE}:{between}", f"{_HERE}:{port}")
+    except ToxiproxyError as error:
+        raise NotReady(str(error)) from None
     try:
         yield
     finally:
-        server.delete(name)
+        with contextlib.suppress(ToxiproxyError):  # it has died, and the proxy with it
+            server.delete(name)
 
 
 def _free_port() -> int:

@@ -13,8 +13,11 @@ from real_toxiproxy import toxiproxy
 from worlds import WHY_NOT
 
 from harness.faults import registry
+from harness.record.directory import RunDirectory
+from harness.record.journal import read
 from harness.selftest import outside, plain
 from harness.selftest.here import Here
+from harness.selftest.judge import WENT_ON
 from harness.selftest.results import Cell
 from harness.selftest.shot import rehearse, shoot
 from harness.selftest.victims import VICTIMS
@@ -76,6 +79,17 @@ def test_nothing_is_left_behind(tmp_path):
     assert report["longest_s"] < 3 * (report["lease_s"] + 1)
     assert "left" in done.stdout
     assert not list(Path(tmp_path).glob("harness-selftest-*"))
+
+
+@pytest.mark.parametrize("step", ["witnessed", "reverting"])
+def test_a_dependency_that_dies_behind_a_toxiproxy_leaves_nothing(tmp_path, step):
+    """Nobody can look through the proxy any more; that no toxic is on it, it says itself."""
+    with toxiproxy() as url:
+        cell = Cell(url, "dependency.latency", step, "target")
+        shot = shoot(Here(url), cell, tmp_path / "run")
+    assert (shot.hit, shot.by, shot.bad) == (1, WENT_ON, False), shot
+    journal = RunDirectory(tmp_path / "run" / "reports" / "last").journal
+    assert any((s.step, s.effect) == ("target_gone", "f/asker->server") for s in read(journal))
 
 
 @pytest.mark.parametrize("step", ["witnessed", "reverted"])

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import requests
+from commands import harness
 from real_toxiproxy import free_port, toxiproxy
 from toxiproxy.toxic import Toxic
 
 from harness.agent.effects import ToxiproxyEdge
+from harness.substrates.attached.behind import unusable
 from harness.substrates.attached.toxiproxy import Toxiproxy
 from harness.substrates.attached.toxiproxy_api import Server, ToxiproxyError, Unanswered
 
@@ -84,6 +88,25 @@ def test_a_connection_that_takes_nothing_holds_up_no_taking_back(url):
         server.delete("stuck")
 
 
+def test_a_proxy_that_hangs_with_toxics_of_others_is_left_to_people(url):
+    server, listen, mechanism = Server(url), free_port(), Toxiproxy()
+    with pouring() as upstream:
+        server.create("shared", f"127.0.0.1:{listen}", f"127.0.0.1:{upstream}")
+        server.add("shared", latency("theirs"))
+        edge = ToxiproxyEdge("a->b", url, f"127.0.0.1:{listen}", f"127.0.0.1:{upstream}", "", ())
+        snapshot = mechanism.snapshot(edge)
+        server.add("shared", latency(f"{snapshot.mark}-slow"))
+        with socket.create_connection(("127.0.0.1", listen)):
+            time.sleep(1.0)  # until all buffers are full
+            with pytest.raises(ToxiproxyError, match=r"toxics of others .* theirs") as caught:
+                mechanism.make(edge, snapshot, ())
+        for command in str(caught.value).partition("By hand: ")[2].split("; "):
+            subprocess.run(command, shell=True, check=True, stdout=subprocess.DEVNULL)
+        mechanism.make(edge, snapshot, ())
+        assert server.toxics("shared") == ()
+        server.delete("shared")
+
+
 def test_two_servers_at_once(url):
     with toxiproxy() as other:
         Server(other).create("theirs", f"127.0.0.1:{free_port()}", "127.0.0.1:1")
@@ -126,7 +149,13 @@ def something_else(status: int, body: bytes) -> Iterator[str]:
         def log_message(self, *said: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with served(Handler) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def served(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -138,12 +167,13 @@ def something_else(status: int, body: bytes) -> Iterator[str]:
     ("status", "body"),
     [
         (200, b"<html>"), (200, b"[]"), (200, b'{"a": 1}'), (200, b'{"a": {"name": "a"}}'),
-        (404, b"not found"), (302, b""), (500, b"{}"), (200, b""),
+        (404, b"not found"), (302, b""), (500, b"{}"), (200, b""), (200, b"{}"),
     ],
 )  # fmt: skip
 def test_what_is_no_toxiproxy_is_an_error(status, body):
     with something_else(status, body) as url:
-        for call in (Server(url).proxies, Server(url).version, lambda: Server(url).proxy("a")):
+        calls = [Server(url).version, lambda: Server(url).proxy("a")]
+        for call in (*calls, *([] if body == b"{}" and status == 200 else [Server(url).proxies])):
             with pytest.raises(ToxiproxyError):
                 call()
         if status != 200:
@@ -151,6 +181,65 @@ def test_what_is_no_toxiproxy_is_an_error(status, body):
                 Server(url).remove("a", "b")
             with pytest.raises(ToxiproxyError):
                 Server(url).delete("a")
+
+
+@pytest.mark.parametrize(
+    ("said", "is_one"),
+    [
+        (b'{"version": "2.12.0"}\n', True), (b'{"version": "2.6.0"}\\n', True),
+        (b'{"version": "git"}\n', True), (b'{"version": "v2.9.0-rc.1"}', True),
+        (b"2.1.4", False), (b'{"version": "2.5.0"}\\n', False), (b'{"version": "3.1"}', True),
+    ],
+)  # fmt: skip
+def test_other_versions(said, is_one):
+    with something_else(200, said) as url:
+        assert unusable(url) == "" if is_one else "2.6 is needed" in unusable(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("http://127.0.0.1:1", "nothing listens at http://127.0.0.1:1"), ("", "no URL of HTTP"),
+        ("http://nobody.invalid:8474", "Failed to resolve 'nobody.invalid'"),
+        ("ftp://127.0.0.1", "no URL of HTTP"), ("127.0.0.1:8474", "no URL of HTTP"),
+        ("http://127.0.0.1:99999", "no URL of HTTP"),
+    ],
+)  # fmt: skip
+def test_urls_where_none_is(url, why):
+    assert why in unusable(url)
+    done = harness("selftest", "--fault", "dependency.latency", "--toxiproxy", url or " ")
+    assert done.returncode == 2, done.stderr
+    assert "error HX200: --toxiproxy: " in done.stderr
+    assert why in done.stderr or not url
+
+
+def test_one_behind_a_path(url):
+    """Which something in front of it takes away."""
+
+    class Front(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            assert self.path.startswith("/toxi/")
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            said = requests.request(
+                self.command, url + self.path.removeprefix("/toxi"), data=body, timeout=5
+            )
+            self.send_response(said.status_code)
+            self.send_header("Content-Length", str(len(said.content)))
+            self.end_headers()
+            self.wfile.write(said.content)
+
+        do_DELETE = do_POST = do_PATCH = do_GET  # noqa: N815  as the base class has it
+
+        def log_message(self, *said: object) -> None:
+            pass
+
+    with served(Front) as front:
+        assert unusable(f"{front}/toxi") == ""
+        server = Server(f"{front}/toxi/")
+        server.create("p", f"127.0.0.1:{free_port()}", "127.0.0.1:1")
+        server.add("p", latency("t"))
+        assert [toxic.name for toxic in server.toxics("p")] == ["t"]
+        server.delete("p")
 
 
 def test_nobody_and_silence():

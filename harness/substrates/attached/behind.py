@@ -28,10 +28,25 @@ def refuse(system: System, topology: Topology) -> str:
                 "is to stand; if it is a Toxiproxy, name its URL: toxiproxy"
             )
     found = _all(topology)
-    if found and find_spec("toxiproxy") is None:
+    for url in dict.fromkeys(edge.server for edge in found):
+        if why := unusable(url):
+            target = next(edge.target for edge in found if edge.server == url)
+            return f"{target}: {why}"
+    return next(filter(None, map(_elsewhere, found)), "")
+
+
+def unusable(url: str) -> str:
+    """Why there is no Toxiproxy at this URL that can be used, or nothing."""
+    if find_spec("toxiproxy") is None:
         extra = 'pip install "reliability-harness[toxiproxy]"'
         return f"a Toxiproxy needs the package toxiproxy-python: {extra}"
-    return next(filter(None, map(_unusable, found)), "")
+    from harness.substrates.attached.toxiproxy_api import Server
+
+    try:
+        Server(url).version()
+    except Failed as error:
+        return str(error)
+    return ""
 
 
 def foreign(topology: Topology) -> tuple[str, ...]:
@@ -53,7 +68,7 @@ def _all(topology: Topology) -> tuple[ToxiproxyEdge, ...]:
     return tuple(edge for edge in behind if isinstance(edge, ToxiproxyEdge))
 
 
-def _unusable(edge: ToxiproxyEdge) -> str:
+def _elsewhere(edge: ToxiproxyEdge) -> str:
     from harness.substrates.attached.toxiproxy import proxy_at, server_of
 
     try:

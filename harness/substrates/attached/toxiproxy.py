@@ -7,7 +7,9 @@ others put on the proxy stays there.
 
 from __future__ import annotations
 
+import json
 import secrets
+import shlex
 import socket
 import threading
 import time
@@ -22,7 +24,13 @@ from harness.agent.effects import (
     Snapshot,
     ToxiproxyEdge,
 )
-from harness.substrates.attached.toxiproxy_api import Server, ToxiproxyError, Unanswered
+from harness.agent.protocol import TargetGone
+from harness.substrates.attached.toxiproxy_api import (
+    Server,
+    ToxiproxyError,
+    Unanswered,
+    path_of,
+)
 from harness.substrates.attached.toxiproxy_hold import Hold, slug
 
 PREFIX = "harness-"
@@ -78,8 +86,18 @@ class Toxiproxy:
                 self._carry(edge, snapshot, effects)
 
     def measure(self, edge: ToxiproxyEdge, effect: Effect | None, for_s: float) -> EdgeSeen:
+        """Raises `TargetGone` where nothing of ours is on the proxy, by its own word, and the
+        dependency itself takes no connections: then nobody can see more than that."""
         hold = self._holds.get(edge)
-        return hold.look(effect, for_s) if hold else _plainly(edge, for_s)
+        if hold is None:
+            return _plainly(edge.listen, for_s)
+        seen = hold.look(effect, for_s)
+        if seen.outcome != "ok" and hold.clean() and _plainly(edge.upstream, 1.0).outcome != "ok":
+            raise TargetGone(
+                f"{edge.target}: {edge.upstream} takes no connections, and no toxic of ours is on "
+                f"{edge.server}"
+            )
+        return seen
 
     def exercised(self, edge: ToxiproxyEdge, effect_id: str) -> Exercised:
         hold = self._holds.get(edge)
@@ -126,10 +144,20 @@ def _unmarked(server: Server, name: str, snapshot: Snapshot) -> bool:
         try:
             return _removed(server, name, snapshot)
         except Unanswered:
-            if snapshot.settings.get(OTHERS) != NONE:
-                raise  # theirs would go with the proxy, or nobody has noted whether there are any
+            if snapshot.settings.get(OTHERS) != NONE:  # or nobody has noted whether there are any
+                raise ToxiproxyError(_stuck(server, name, snapshot)) from None
     _make_anew(server, name, snapshot, note)
     return True
+
+
+def _stuck(server: Server, name: str, snapshot: Snapshot) -> str:
+    was, one = snapshot.settings, f"{server.url}{path_of(name)}"
+    made = json.dumps({"name": name, "listen": was["listen"], "upstream": was["upstream"]})
+    return (
+        f"the proxy {name} hangs on a connection that took nothing, which only deleting it ends, "
+        f"and toxics of others would go with it: {was.get(OTHERS)}. By hand: "
+        f"curl -X DELETE {one}; curl -d {shlex.quote(made)} {server.url}/proxies"
+    )
 
 
 def _make_anew(server: Server, name: str, snapshot: Snapshot, note: str) -> None:
@@ -197,9 +225,9 @@ def _same(one: str, other: str, *also: str) -> bool:
     return port == port_2 and alike
 
 
-def _plainly(edge: ToxiproxyEdge, for_s: float) -> EdgeSeen:
-    """Nobody holds it: whether the proxy takes connections. Nothing is sent through it."""
-    host, _, port = edge.listen.rpartition(":")
+def _plainly(address: str, for_s: float) -> EdgeSeen:
+    """Whether somebody takes connections there. Nothing is sent."""
+    host, _, port = address.rpartition(":")
     begin, outcome = time.monotonic(), "ok"
     try:
         socket.create_connection((host, int(port)), for_s or 1.0).close()

@@ -7,6 +7,7 @@ ends, whatever goes wrong is a `ToxiproxyError`, and names may hold any characte
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import Any
 from urllib.parse import quote
@@ -19,6 +20,9 @@ from harness.agent.protocol import Failed
 
 TIMEOUT_S = 3.0
 _MISSING = 404
+_LEAST = (2, 6)  # from there on toxics and proxies can be changed by PATCH
+#: As JSON, as bare text, and as the broken JSON of 2.2 to 2.6; `git` of whoever builds it himself.
+_VERSION = re.compile(r"\W*(?:version)?\W*v?(git|\d+(?:\.\d+)*)[\w.+-]*\W*n?\W*")
 
 
 class ToxiproxyError(Failed):
@@ -39,14 +43,22 @@ class Server:
     """The API at a URL. Calls may come from any thread, and are made one at a time."""
 
     def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
-        self._url = url.rstrip("/")
+        self.url = url.rstrip("/")
         self._timeout_s = timeout_s
         self._turn = threading.Lock()
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy of the environment is on the way to a proxy
 
     def version(self) -> str:
-        return str(_field(self._ask("GET", "/version"), "version", self._url))
+        """Raises `ToxiproxyError` for one that is too old."""
+        said = self._answer("GET", "/version").text
+        found = _VERSION.fullmatch(said)
+        if not found:
+            raise self._odd(said)
+        if found[1] != "git" and tuple(map(int, found[1].split("."))) < _LEAST:
+            least = ".".join(map(str, _LEAST))
+            raise ToxiproxyError(f"{self.url} is a Toxiproxy {found[1]}; {least} is needed")
+        return found[1]
 
     def proxies(self) -> tuple[Proxy, ...]:
         found = self._ask("GET", "/proxies")
@@ -55,7 +67,7 @@ class Server:
         return tuple(self._proxy(each) for each in found.values())
 
     def proxy(self, name: str) -> Proxy | None:
-        found = self._ask("GET", _path(name), missing=True)
+        found = self._ask("GET", path_of(name), missing=True)
         return None if found is None else self._proxy(found)
 
     def create(self, name: str, listen: str, upstream: str, enabled: bool = True) -> Proxy:
@@ -63,54 +75,70 @@ class Server:
         return self._proxy(self._ask("POST", "/proxies", given))
 
     def enable(self, name: str, enabled: bool) -> None:
-        self._ask("PATCH", _path(name), {"enabled": enabled})
+        self._ask("PATCH", path_of(name), {"enabled": enabled})
 
     def delete(self, name: str) -> None:
         """With all its connections, held up or not. One that is not there is deleted."""
-        self._ask("DELETE", _path(name), missing=True)
+        self._ask("DELETE", path_of(name), missing=True)
 
     def toxics(self, proxy: str) -> tuple[Toxic, ...]:
         """In the order in which they act; of a proxy that is not there, none."""
-        found = self._ask("GET", _path(proxy, "toxics"), missing=True) or []
+        found = self._ask("GET", path_of(proxy, "toxics"), missing=True) or []
         if not isinstance(found, list):
             raise self._odd(found)
         return tuple(self._toxic(each) for each in found)
 
     def add(self, proxy: str, toxic: Toxic) -> None:
-        self._ask("POST", _path(proxy, "toxics"), vars(toxic))
+        self._ask("POST", path_of(proxy, "toxics"), vars(toxic))
 
     def update(self, proxy: str, toxic: Toxic) -> None:
         """Its numbers; the rest of a toxic stays as it was added."""
         changed = {"attributes": toxic.attributes, "toxicity": toxic.toxicity}
-        self._ask("PATCH", _path(proxy, "toxics", toxic.name), changed)
+        self._ask("PATCH", path_of(proxy, "toxics", toxic.name), changed)
 
     def remove(self, proxy: str, toxic: str) -> None:
         """One that is not there is removed."""
-        self._ask("DELETE", _path(proxy, "toxics", toxic), missing=True)
+        self._ask("DELETE", path_of(proxy, "toxics", toxic), missing=True)
 
     # ------------------------------------------------------------ helpers
 
     def _ask(self, method: str, path: str, json: Any = None, *, missing: bool = False) -> Any:
         """The answer's JSON; None of a deletion, and with `missing` for a 404."""
-        url = self._url + path
+        answer = self._answer(method, path, json, missing=missing)
+        if method == "DELETE" or answer.status_code == _MISSING:
+            return None
+        try:
+            return answer.json()
+        except ValueError:
+            raise self._odd(answer.text) from None
+
+    def _answer(
+        self, method: str, path: str, json: Any = None, *, missing: bool = False
+    ) -> requests.Response:
+        url = self.url + path
         try:
             with self._turn:
                 answer = self._session.request(
                     method, url, json=json, timeout=self._timeout_s, allow_redirects=False
                 )
         except requests.exceptions.RequestException as error:
-            raise _unanswered(method, url, error) from None
+            raise self._unanswered(method, url, error) from None
         if answer.status_code == _MISSING and missing and '"error"' in answer.text:
-            return None  # its own words: any other web server has a 404, too
+            return answer  # its own words: any other web server has a 404, too
         if not answer.ok or answer.is_redirect:
             why = f"{answer.status_code} {answer.text.strip()[:200]}"
             raise ToxiproxyError(f"{method} {url}: {why}")
-        if method == "DELETE":
-            return None
-        try:
-            return answer.json()
-        except ValueError:
-            raise self._odd(answer.text) from None
+        return answer
+
+    def _unanswered(self, method: str, url: str, error: Exception) -> ToxiproxyError:
+        if isinstance(error, requests.exceptions.Timeout):
+            return Unanswered(f"{method} {url}: no answer within {self._timeout_s:g} s")
+        if isinstance(error, ValueError):
+            return ToxiproxyError(f"{self.url} is no URL of HTTP")
+        why = getattr(error.args[0], "reason", error) if error.args else error
+        if "refused" in str(why):
+            return ToxiproxyError(f"nothing listens at {self.url}", target_gone=True)
+        return ToxiproxyError(f"{method} {url}: {str(why).rpartition('): ')[2]}"[:300])
 
     def _proxy(self, found: Any) -> Proxy:
         try:
@@ -125,25 +153,11 @@ class Server:
             raise self._odd(found) from None
 
     def _odd(self, found: object) -> ToxiproxyError:
-        return ToxiproxyError(f"{self._url} does not answer as a Toxiproxy does: {found!r:.200}")
+        return ToxiproxyError(f"{self.url} does not answer as a Toxiproxy does: {found!r:.200}")
 
 
-def _path(*parts: str) -> str:
+def path_of(*parts: str) -> str:
+    """Of a proxy, its toxics, or one of them; names may hold anything."""
     return "/proxies/" + "/".join(
         part if i == 1 else quote(part, safe="") for i, part in enumerate(parts)
     )
-
-
-def _field(found: Any, name: str, url: str) -> Any:
-    if not isinstance(found, dict) or name not in found:
-        raise ToxiproxyError(f"{url} does not answer as a Toxiproxy does: {found!r:.200}")
-    return found[name]
-
-
-def _unanswered(method: str, url: str, error: Exception) -> ToxiproxyError:
-    refused = isinstance(error, requests.exceptions.ConnectionError) and "refused" in str(error)
-    if refused:
-        return ToxiproxyError(f"nothing listens at {url}", target_gone=True)
-    late = isinstance(error, requests.exceptions.Timeout)
-    kind = Unanswered if late else ToxiproxyError
-    return kind(f"{method} {url}: {type(error).__name__}: {error}"[:300])

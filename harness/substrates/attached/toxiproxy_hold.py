@@ -68,6 +68,13 @@ class Hold:
         in_force = tuple(e.effect for e in self._toxics.values() if isinstance(e.effect, Toxic))
         return self._witness.look(look_for(effect, in_force, for_s, self._speech.answer))
 
+    def clean(self) -> bool:
+        """Nothing of ours is on the proxy, by what the server says. Raises `ToxiproxyError`."""
+        with self._turn:
+            there = self._server.proxy(self._name)
+            names = [toxic.name for toxic in self._server.toxics(self._name)]
+        return bool(there and there.enabled) and not any(n.startswith(self._mark) for n in names)
+
     def met(self) -> dict[str, float]:
         """Connections, for each toxic that is or was; of one on a share of them, as many as its
         share: the server does not say which."""
