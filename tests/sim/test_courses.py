@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.agent.effects import Kill, Link, LinkProfile, Processes, Snapshot
+from harness.agent.effects import Kill, Link, LinkProfile, Processes, Snapshot, Spared
 from harness.record.moves import Readdressed, Replaced
 from harness.record.plan import Plan, PlannedEffect
 from harness.run import lifecycle as go
@@ -43,6 +43,11 @@ PROXIED = (replace(PREPARED[0], target="edge", resource=EDGE), replace(
     FOLLOWED[0], id="t/edge", intervention="t", target="edge", resource=EDGE))  # fmt: skip
 NEW = Link("new", "", "", "")
 REPLACED, MOVED = Replaced(API, NEW), Readdressed(("a", "b"), ("b", "c"))
+AND = (*FOLLOWED, effect("g/api", 1.5, 2.0))
+BEHIND = (effect("a/api", 0.5, 6.5), replace(FOLLOWED[0], does=LinkProfile(peers=("a", "b"))))
+NAMED = (replace(FOLLOWED[0], id="f/api->api/2", target="api->api", says="x on api->api, api->api",
+                 does=LinkProfile(peers=("a",), spared=(Spared("dns", ("d",)),))),)  # fmt: skip
+NEAR = replace(NEW, spared=(Spared("dns", ("e",)), Spared("probes", ("n",))))
 QUIT_NOW = go.Abort("stop", "person")
 QUIT = {2.0: QUIT_NOW}
 DECIDED = {t / 4: go.Decided("baseline", ("all",)) for t in range(40)}
@@ -111,6 +116,37 @@ COURSES = {
         {2.5: REPLACED, 3.5: QUIT_NOW},
     ),
     "a proxied edge is replaced": (PROXIED, {}, {2.5: Replaced(EDGE, NEW)}),
+    "the target is replaced just in time": (FOLLOWED, {}, {4.0: REPLACED}),
+    "the target is replaced at the very end": (FOLLOWED, {}, {6.5: REPLACED}),
+    "the newcomer is looked at too late": (
+        FOLLOWED,
+        {"LookBefore f/new~1": "late"},
+        {2.5: REPLACED, 6.25: go.Decided("baseline", ())},
+    ),
+    "the newcomer is looked at just in time": (
+        FOLLOWED,
+        {"LookBefore f/new~1": "late"},
+        {2.5: REPLACED, 6.0: go.Decided("baseline", ())},
+    ),
+    "what prepares is replaced, and no fault follows": (
+        (PROXIED[0], replace(PROXIED[1], follows=False)),
+        {},
+        {2.5: Replaced(EDGE, NEW)},
+    ),
+    "what prepares takes its time at the newcomer": (
+        PROXIED,
+        {"Make p/new~3": "late"},
+        {2.5: Replaced(EDGE, NEW), 3.5: go.Decided("baseline", ())},
+    ),
+    "a newcomer spares what is its own, and is named for itself": (
+        NAMED,
+        {},
+        {2.5: Replaced(API, NEAR)},
+    ),
+    "one of two that overlap moves on": (AND, {}, {2.5: MOVED}),
+    "it stands behind one that does not move": (BEHIND, {}, {2.5: MOVED}),
+    "the other end moves before the inject": (FOLLOWED, {}, {0.5: MOVED}),
+    "nobody was at the other end": (FOLLOWED, {}, {2.5: Readdressed((), ("c",))}),
     "the other end moves": (FOLLOWED, {}, {2.5: MOVED}),
     "the other end moves to somewhere else": (FOLLOWED, {}, {2.5: Readdressed(("a", "x"), ("y",))}),
     "a person ends it while the other end moves": (
@@ -216,7 +252,8 @@ def short(value):
     if isinstance(value, float):
         return round(value, 3)
     if isinstance(value, LinkProfile):
-        return " ".join(("LinkProfile", *value.peers))
+        spared = (f"not {' '.join(spared.addresses)}" for spared in value.spared)
+        return " ".join(("LinkProfile", *value.peers, *spared))
     if isinstance(value, dict):  # an effect that joins
         told = {**value, "resource": value["resource"].target, "does": short(value["does"])}
         return " ".join(f"{key}={told[key]}" for key in told if told[key] not in ("", False))
