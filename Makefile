@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install run test check unit simulate mutants clean bench cluster cluster-down
+.PHONY: install run test check unit simulate mutants bytes clean bench cluster cluster-down
 
 install: $(STAMP)
 
@@ -35,6 +35,10 @@ simulate: install
 # About 20 minutes, not in CI. `mutmut results` names the survivors, `mutmut show NAME` shows one.
 mutants: install
 	$(BIN)/mutmut run --max-children 2
+
+# 10^9 bytes through a proxy whose toxics change all the time, and not one lost; CI sends a tenth.
+bytes: install
+	HARNESS_TEST_BYTES=1e9 $(BIN)/pytest -q tests/local/test_toxiproxy_bytes.py
 
 test: install
 	./.ci/tools

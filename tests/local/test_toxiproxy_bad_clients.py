@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import random
 import socket
 import time
@@ -12,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from toxiproxy_servers import OURS, Api, running
 
 _SEED = 20
@@ -75,15 +78,52 @@ def test_bodies_of_every_kind(api: Api) -> None:
             names = ("latency", "jitter", "rate", "average_size", "bytes", "points", "delay")
             toxic["attributes"] = {name: chance.choice(values) for name in names}
         for path in (
-            "/proxies/p/toxics",
-            "/v1/proxies/p/toxics",
-            "/proxies",
-            "/populate",
-            "/v1/udp",
-        ):
+            "/proxies/p/toxics", "/v1/proxies/p/toxics", "/proxies", "/populate", "/v1/udp",
+        ):  # fmt: skip
             assert api.raw("POST", path, toxic)[0] < 500, (path, toxic)
         assert api.raw("POST", "/reset")[0] == 204
     assert api.raw("DELETE", "/proxies/p")[0] == 204
+
+
+WORDS = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20),
+    st.sampled_from(["latency", "slicer", "upstream", "downstream", "127.0.0.1:0", "[::1]:0"]),
+)  # fmt: skip
+NAMES = st.sampled_from(
+    ["name", "type", "stream", "toxicity", "attributes", "listen", "upstream", "enabled", "latency",
+     "points", "smooth", "every", "ends_after_ms", "forth", "back", "loss", "rate", "bytes"]
+) | st.text(max_size=5)  # fmt: skip
+VALUES = st.recursive(
+    WORDS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=6)
+)
+BODIES = st.one_of(st.binary(max_size=200), VALUES.map(lambda value: json.dumps(value).encode()))
+PARTS = st.sampled_from(["p", "u", "t", "toxics", "listeners", "connections", "é", "..", "%2F", ""])
+PATHS = st.builds(
+    lambda root, rest: "/".join([root, *rest]),
+    st.sampled_from(["/proxies", "/populate", "/reset", "/v1/proxies", "/v1/udp", "/version", ""]),
+    st.lists(PARTS, max_size=4),
+)  # fmt: skip
+METHODS = st.sampled_from(["GET", "POST", "PATCH", "DELETE", "PUT", "OPTIONS", "TRACE", "FOO"])
+
+
+@settings(max_examples=250, deadline=None, derandomize=True, database=None)
+@given(method=METHODS, path=PATHS, body=BODIES)
+def test_whatever_is_asked(api: Api, method: str, path: str, body: bytes) -> None:
+    """An answer that is no 5xx but for an address that cannot be had, and a server that lives."""
+    with contextlib.suppress(UnicodeEncodeError):
+        path.encode("ascii")
+        status, _, text = api.raw(method, path, body)
+        cannot = ("listen", "lookup", "address")
+        refused = any(f'"error":"{word} ' in text for word in cannot)
+        assert status < 500 or (status == 500 and refused), (status, text)
+    assert api.ask("GET", "/version")[0] == 200
+
+
+def test_clients_that_half_close_get_their_answer(api: Api) -> None:
+    for sent, status in ((b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n", 200), (POST + b"\r\n", 400)):
+        assert answer(api, sent) == status
+    for half in HALVES:
+        assert answer(api, half) in (0, 400)
 
 
 @pytest.mark.parametrize(
@@ -128,14 +168,7 @@ def test_clients_that_never_finish_do_not_pile_up(api: Api) -> None:
         for number, one in enumerate(slow):
             one.connect(("127.0.0.1", api.port))
             with contextlib.suppress(ConnectionError):
-                one.sendall(
-                    (
-                        b"",
-                        b"G",
-                        b"GET / HTTP/1.1\r\n",
-                        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n",
-                    )[number % 4]
-                )
+                one.sendall(HALVES[number % len(HALVES)])
         begun = time.monotonic()
         connection = http.client.HTTPConnection("127.0.0.1", api.port, timeout=10)
         connection.request("GET", "/version")

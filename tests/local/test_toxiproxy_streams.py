@@ -521,6 +521,92 @@ def limit_data_before_latency(api: Api, up: Upstream, port: int) -> Any:
     return arrivals(client, 4)
 
 
+# ---------------------------------------------------------------- numbers at their ends
+
+
+def less_than_nothing(kind: str, **numbers: int) -> Scene:
+    def play(api: Api, up: Upstream, port: int) -> Any:
+        api.toxic("p", kind, **numbers)
+        client, server = up.pair(port)
+        server.sendall(b"0123456789")
+        seen = arrivals(client, 10, within_s=0.6)
+        server.close()
+        return seen, ends(client)
+
+    play.__name__ = f"{kind}_{'_'.join(f'{k}_{v}' for k, v in numbers.items())}".replace(
+        "-", "minus_"
+    )
+    return play
+
+
+for _kind, _numbers in (
+    ("latency", {"latency": 100, "jitter": -50}), ("slow_close", {"delay": -500}),
+    ("timeout", {"timeout": -5}), ("limit_data", {"bytes": -1}), ("reset_peer", {"timeout": -1}),
+    ("slicer", {"average_size": 10, "delay": -5}), ("bandwidth", {"rate": 1 << 40}),
+    ("limit_data", {"bytes": (1 << 63) - 1}), ("slicer", {"average_size": 1 << 62}),
+    ("latency", {"latency": 9_000_000_000_000}), ("timeout", {"timeout": 9_000_000_000_000}),
+):  # fmt: skip
+    scene(less_than_nothing(_kind, **_numbers))
+
+
+@scene
+def toxicity_below_none_and_above_all(api: Api, up: Upstream, port: int) -> Any:
+    api.toxic("p", "limit_data", bytes=0, toxicity=-1)
+    client, server = up.pair(port)
+    server.sendall(b"spared")
+    spared = arrivals(client, 6)
+    api.untoxic("p", "limit_data_downstream")
+    api.toxic("p", "limit_data", bytes=0, toxicity=5)
+    client, server = up.pair(port)
+    server.sendall(b"cut")
+    return spared, ends(client, server)
+
+
+# ---------------------------------------------------------------- addresses
+
+
+@scene
+def upstreams_that_are_none(api: Api, up: Upstream, port: int) -> Any:
+    seen = []
+    for upstream in (
+        "unix:///tmp/x",
+        "/tmp/x.sock",
+        "nobody.invalid:1",
+        "127.0.0.1",
+        "x:y:z",
+        "127.1:1",
+    ):
+        status = api.ask("PATCH", "/proxies/p", {"upstream": upstream})[0]
+        seen.append((status, ends(up.connect(port), within_s=5)))
+    return seen
+
+
+@scene
+def over_ip_of_version_6(api: Api, up: Upstream, port: int) -> Any:
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as listener:
+        body = {"listen": "[::1]:0", "upstream": f"[::1]:{listener.getsockname()[1]}"}
+        to = int(api.ask("PATCH", "/proxies/p", body)[1]["listen"].rpartition(":")[2])
+        listener.settimeout(5)
+        with socket.create_connection(("::1", to), 5) as client, listener.accept()[0] as server:
+            client.sendall(b"ask")
+            return server.recv(3)
+
+
+@scene
+def deleted_under_traffic(api: Api, up: Upstream, port: int) -> Any:
+    """Whatever was on its way, both ends see an end, and the port is free."""
+    api.toxic("p", "bandwidth", rate=500)
+    client, server = up.pair(port)
+    server.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            server.send(bytes(1 << 16))
+    status = api.ask("DELETE", "/proxies/p")[0]
+    how = all_of(client, 5)[1], all_of(server, 5)[1]
+    with socket.create_server(("127.0.0.1", port)):
+        return status, "open" in how
+
+
 # ---------------------------------------------------------------- shares
 
 
