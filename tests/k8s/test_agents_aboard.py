@@ -32,6 +32,7 @@ def boarders(cluster):
 
 def test_a_network_fault_from_within_and_only_an_ended_process_stays(place, targets):  # noqa: F811
     place.experiment(LATE)
+    assert "do not look at the red button themselves" in place.run("plan", "experiment.yaml")[1]
     targets.kubectl("delete", "namespace", on_pods.AGENTS, "--ignore-not-found")
     status, said = place.run("run", "experiment.yaml")
     assert status == 0, said  # the kubelet's own probes met it

@@ -37,6 +37,13 @@ _HOPELESS = ("ErrImageNeverPull", "InvalidImageName", "ImagePullBackOff", "Creat
              "CreateContainerConfigError", "RunContainerError")  # fmt: skip
 
 
+#: The pod's account is the application's, and its network may be what is cut.
+UNSEEN = (
+    "agents in ephemeral containers do not look at the red button themselves: the harness does, "
+    "and where nobody can tell them their lease ends all that they hold"
+)
+
+
 def cannot(resource: Resource, does: Effect | Act, labels: Pairs) -> str:
     """What an agent in its target is unable to do, or is not allowed in a namespace with these
     labels; empty when it can."""
@@ -50,7 +57,9 @@ def cannot(resource: Resource, does: Effect | Act, labels: Pairs) -> str:
 
 
 def _other(resource: Resource) -> str:
-    what = "redirect connections" if isinstance(resource, Edge) else "reach the pod's processes"
+    what = "redirect connections"
+    if not isinstance(resource, Edge):
+        what = "reach the pod's processes: that takes SYS_PTRACE and KILL, and it asks for neither"
     return f"an agent in an ephemeral container cannot {what} (agent: {{way: node}} can)"
 
 

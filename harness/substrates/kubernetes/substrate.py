@@ -32,7 +32,7 @@ from harness.substrates.kubernetes import topology
 from harness.substrates.kubernetes.account import lacks
 from harness.substrates.kubernetes.agents import Crew, agents_on, leased, refusal
 from harness.substrates.kubernetes.api import Api, ApiError
-from harness.substrates.kubernetes.boarding import EPHEMERAL, cannot
+from harness.substrates.kubernetes.boarding import EPHEMERAL, UNSEEN, cannot
 from harness.substrates.kubernetes.connection import Connection, connect
 from harness.substrates.kubernetes.consent import Consent, not_here
 from harness.substrates.kubernetes.doors import doors
@@ -98,7 +98,7 @@ class KubernetesSubstrate:
         return self._found.topology
 
     def caveat(self, system: System) -> str:
-        return ""
+        return UNSEEN if self._aboard else ""
 
     def surroundings(
         self, system: System, nodes: tuple[str, ...], *, outage: bool, anew: bool = False
