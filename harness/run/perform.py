@@ -26,6 +26,7 @@ from harness.agent.effects import (
     Act,
     Exercised,
     InForce,
+    LinkProfile,
     Resource,
     Snapshot,
     encode,
@@ -96,8 +97,11 @@ class Performer:
         """The verdict of the witness over everything it saw."""
         watch = self._watches[effect.id]
         until = watch.until or time.monotonic()
-        # A look that was still under way when the revert began saw a bit of both.
-        held = self._held(effect, [look for look in watch.looks if look.seen.end <= until])
+        # A look that was still under way when the revert began saw a bit of both; so did one whose
+        # last probes were on their way then.
+        whole = [look for look in watch.looks if look.seen.end <= until]
+        clear = [look for look in whole if look.seen.end <= until - _on_the_way_s(effect)]
+        held = self._held(effect, clear or whole)
         return self._fault(effect).judge(held) if held.looks else ()
 
     def exercised(self, effect: PlannedEffect) -> Exercised:
@@ -205,6 +209,12 @@ class Performer:
 
     def _fault(self, effect: PlannedEffect) -> Fault:
         return self._faults[effect.intervention]
+
+
+def _on_the_way_s(effect: PlannedEffect) -> float:
+    """The longest that the effect holds a packet back."""
+    does = effect.does
+    return does.delay.peak if isinstance(does, LinkProfile) and does.delay else 0.0
 
 
 def _act_of(effect: PlannedEffect) -> Act:
