@@ -37,9 +37,8 @@ class Place(Protocol):
     """A small system that is shot at, with an experiment of one small fault.
 
     `target` is a process of it that lives outside of the run, those `beside` are there before it.
-    `reached_s`: within this a run comes to each of its steps. `patience_s`: so long after the end
-    of the run whatever it left on its own may still be there. `stayed_s`: so long a victim that
-    stays is kept down, beyond the lease."""
+    `reached_s`: within this a run comes to each of its steps; `over_s`: within this it has ended by
+    itself, whoever was killed. `patience_s`: so long after its end an effect is waited for."""
 
     @property
     def path(self) -> Path: ...
@@ -53,6 +52,8 @@ class Place(Protocol):
     def beside(self) -> Sequence[int]: ...
     @property
     def reached_s(self) -> float: ...
+    @property
+    def over_s(self) -> float: ...
     @property
     def patience_s(self) -> float: ...
     @property

@@ -100,6 +100,7 @@ class Scratch:
     before: outside.Look = field(default_factory=dict)
     proxied: Proxied | None = None
     reached_s: float = 40.0
+    over_s: float = 40.0
     #: Whatever outlives the run is recover's.
     patience_s: float = 0.0
 

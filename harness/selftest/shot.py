@@ -19,8 +19,6 @@ from harness.selftest.range import Range
 from harness.selftest.results import Cell, Shot
 from harness.selftest.steps import ORDER
 
-#: Within this the run has ended by itself, whoever was killed.
-OVER_S = 40.0
 _MARGIN_S = 1.0
 #: A rehearsal is held at every step: its lease is so many times as long.
 _REHEARSED = 10.0
@@ -50,7 +48,7 @@ def rehearse(ground: Ground, cell: Cell, home: Path) -> Shot:
             there = run.place.victims.values()
             seen[step] = tuple(v.name for v in there if v.choose(run.family, run.harness))
             run.steps.go_on()
-        run.watch(OVER_S)
+        run.watch(run.place.over_s)
         good = went_on(run) and any(step.step == "witnessed" for step in run.journal)
         return judged(run, Shot(cell, hit=good, seen=tuple(seen.items())), begin)
 
@@ -78,7 +76,7 @@ def _struck(run: Range, cell: Cell) -> Shot:
         run.watch(run.lease_s + _MARGIN_S)
         victim.relieve(run.family, run.harness)
         run.family.frozen.clear()
-    run.watch(OVER_S)
+    run.watch(run.place.over_s)
     over = time.monotonic()
     gone_s = (run.clean_at or over) - (begin if on else _abort_at(run, begin))
     struck = Shot(

@@ -13,7 +13,7 @@ from harness.selftest.family import signalled
 from harness.selftest.here import Here
 from harness.selftest.judge import judged
 from harness.selftest.results import Cell, Shot
-from harness.selftest.shot import OVER_S, shooting_range
+from harness.selftest.shot import shooting_range
 from harness.selftest.victims import CONT, KILL, STOP, VICTIMS
 
 HERE = Here()
@@ -51,7 +51,7 @@ def test_each_net_alone(tmp_path, net, step):
         took = time.monotonic() - begin
         signalled(struck, CONT)
         run.family.frozen.clear()
-        run.watch(OVER_S)
+        run.watch(run.place.over_s)
         shot = judged(run, Shot(cell), begin)
     print(f"NET {net}: {shot.by}, within {took:.2f} s")
     assert shot.by == by

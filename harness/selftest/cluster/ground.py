@@ -26,7 +26,7 @@ from harness.selftest.cluster.victims import API_SERVER, SWITCHED, victims_at
 from harness.selftest.results import Cell
 from harness.substrates.kubernetes import manifest
 from harness.substrates.kubernetes.agents import hopeless, refusal
-from harness.substrates.kubernetes.api import Api, ApiError
+from harness.substrates.kubernetes.api import PATIENCE_S, Api, ApiError
 from harness.substrates.kubernetes.connection import connect
 from harness.substrates.kubernetes.objects import node_of, pod_of
 
@@ -35,6 +35,8 @@ LEASE_S = 3.0
 _BEYOND_S = 5.0
 _READY_S, _GONE_S = 90.0, 90.0
 _AGAIN_S = 0.3
+#: Who watches asks again soon enough.
+_PATIENCE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -73,12 +75,12 @@ class OnCluster:
         fault = registry.find(cell.fault)
         assert fault, "chosen from the registry"
         with _held(self.home / "API server", alone=cell.victim in self.alone), self._slot() as slot:
-            api = _api(self.cluster)
+            api = _api(self.cluster, _PATIENCE_S)
             seen = Seen(api, slot, self.cluster.agent.namespace)
             switches = switches_of(self.cluster)
             heal(seen, objects.deployments(slot, self.image), switches)
             with _told(), contextlib.closing(self.eyes(api, slot)) as eyes:
-                sight = Sight(seen, eyes)
+                sight = Sight(seen, eyes, darkens=fault.kind == "node.down")
                 sight.begin()
                 files(path, fault, seen, anybody=switches is not None)
                 yield ClusterPlace(
@@ -135,8 +137,8 @@ def _told() -> Iterator[None]:
         raise refusal(error, "a selftest on this cluster") from None
 
 
-def _api(cluster: Cluster) -> Api:
-    return Api(connect(cluster.context, cluster.kubeconfig).configuration)
+def _api(cluster: Cluster, patience_s: float = PATIENCE_S) -> Api:
+    return Api(connect(cluster.context, cluster.kubeconfig).configuration, patience_s)
 
 
 def _slots(api: Api, name: str, at_once: int | None) -> tuple[Slot, ...]:

@@ -35,6 +35,7 @@ class ClusterPlace:
     patience_s: float
     victims: Mapping[str, Victim] = field(default_factory=dict)
     reached_s: float = 90.0
+    over_s: float = 90.0
     target: Process | None = None
     beside: tuple[int, ...] = ()
 

@@ -28,10 +28,11 @@ _OWN = re.compile(
 
 @dataclass
 class Sight:
-    """`run_id`: of the run that is there, once it is known."""
+    """`darkens`: the fault takes its node's power. `run_id`: of the run, once it is known."""
 
     seen: Seen
     eyes: Eyes
+    darkens: bool = False
     run_id: str = ""
     #: Settings, and the network of each app, before the run.
     _settings: dict[str, str] = field(default_factory=dict)
@@ -60,7 +61,7 @@ class Sight:
         self._ask(anew=anew)
         look = self._look(anew=anew)
         if look is None:
-            return [*self._changed, self._dark()]
+            return [*self._changed, *([self._dark()] if self.darkens else [])]
         found = [*self._changed, *self._in_pods(look)]
         if found:
             self._alive = self._who(look)
@@ -83,6 +84,7 @@ class Sight:
             yield self._dark()
         else:
             yield from self._in_pods(look)
+            yield from self._missing(look)
             yield from (f"process {p['pid']} {p['words'][-60:]}" for p in self._ours(look))
             yield from (f"a process of pod {uid}, an agent's" for uid in look["cgroups"])
 
@@ -126,10 +128,15 @@ class Sight:
             normal = self._networks.get(app, [])
             lines = _plain(look["network"].get(uid) or [])
             yield from (f"{app}: new: {line}" for line in lines if line not in normal)
-            if lines:
-                yield from (f"{app}: gone: {line}" for line in normal if line not in lines)
             stopped = look["stopped"].get(uid) or []
             yield from (f"{app}: {name} is stopped" for name in stopped)
+
+    def _missing(self, look: Json) -> Iterator[str]:
+        """Of pods that are there; one that is being made has not all of it yet."""
+        for uid, app in self._pods.items():
+            if lines := _plain(look["network"].get(uid) or []):
+                gone = (line for line in self._networks.get(app, []) if line not in lines)
+                yield from (f"{app}: gone: {line}" for line in gone)
 
     def _ours(self, look: Json) -> list[Json]:
         """Of this run: not those that were there before, nor what other runs have beside us."""

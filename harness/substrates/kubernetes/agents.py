@@ -24,7 +24,7 @@ from harness.substrates.kubernetes.shipping import code, command
 from harness.substrates.kubernetes.stream import Exec
 from harness.substrates.successor import SucceedingHands
 
-READY_S = 60.0
+READY_S, AGAIN_S = 60.0, 15.0
 _LOOK_S = 0.1
 _HOPELESS = ("ErrImageNeverPull", "InvalidImageName", "ImagePullBackOff", "CreateContainerError",
              "CreateContainerConfigError", "RunContainerError", "CrashLoopBackOff")  # fmt: skip
@@ -188,15 +188,15 @@ def _give_sight(crew: Crew, namespace: str) -> None:
         log.info("the agents' Role in %s cannot be looked at: %s", namespace, error.told)
 
 
-def _start(crew: Crew, node: str) -> DistantHands:
+def _start(crew: Crew, node: str, within_s: float = READY_S) -> DistantHands:
     deadline = int(crew.deadline_s + READY_S)
     body = manifest.agent_job(node, crew.run_id, crew.agent, crew.lasts_s, deadline)
     try:
         if crew.aboard:
             return _come_aboard(crew, node)
         crew.deadlines.begin(crew.job(node))
-        crew.api.create(crew.jobs, body)
-        return _speak(crew, node, _awaited(crew, node))
+        crew.api.ensure(crew.jobs, body)
+        return _speak(crew, node, _awaited(crew, node, within_s))
     except ApiError as error:
         raise refusal(error, f"no agent on node {node}") from None
     except HandsError as error:
@@ -204,9 +204,9 @@ def _start(crew: Crew, node: str) -> DistantHands:
                        where=str(crew.log(node))) from None  # fmt: skip
 
 
-def _awaited(crew: Crew, node: str) -> Pod:
+def _awaited(crew: Crew, node: str, within_s: float) -> Pod:
     """Its pod, once it is ready."""
-    until = time.monotonic() + READY_S
+    until = time.monotonic() + within_s
     while True:
         pod = crew.pod(node)
         if pod and pod.ready:
@@ -218,7 +218,7 @@ def _awaited(crew: Crew, node: str) -> Pod:
             state = (pod.waiting or pod.phase) if pod else "there is no pod of it"
             hint = f"kubectl -n {crew.agent.namespace} describe pods"
             raise NotReady(
-                f"the agent on node {node} is not ready within {READY_S:g} s: {state}", hint=hint
+                f"the agent on node {node} is not ready within {within_s:g} s: {state}", hint=hint
             )
         if crew.api.abort.wait(_LOOK_S):
             raise NotReady(f"the agent on node {node} was not waited for")
@@ -274,14 +274,25 @@ def _greeted(stream: Exec, hands: Callable[[Exec], DistantHands]) -> DistantHand
 
 
 def _again(crew: Crew, node: str) -> DistantHands:
-    """A successor, to take back and to look: in the same pod, or in a new one."""
-    try:
-        pod = None if crew.aboard else crew.pod(node)
-        if pod and pod.ready:
+    """A successor, to take back and to look. What starts anew on the node (kubelet, runtime, its
+    power) is waited for."""
+    until = time.monotonic() + AGAIN_S
+    while True:
+        try:
+            return _successor(crew, node)
+        except (ApiError, HandsError, NotReady, Refused) as error:
+            if time.monotonic() > until or crew.api.abort.wait(_LOOK_S):
+                said = f"no other agent on node {node}: {error}"
+                raise HandsError(said, lost=True) from None
+
+
+def _successor(crew: Crew, node: str) -> DistantHands:
+    """In the same pod, or in a new one: the API tells late that a pod is no more."""
+    pod = None if crew.aboard else crew.pod(node)
+    if pod and pod.ready:
+        with contextlib.suppress(ApiError, HandsError):
             return _speak(crew, node, pod)
-        return _start(replace(crew, run_id=f"{crew.run_id}{_AGAIN}"), node)
-    except (ApiError, NotReady, Refused) as error:
-        raise HandsError(f"no other agent on node {node}: {error}", lost=True) from None
+    return _start(replace(crew, run_id=f"{crew.run_id}{_AGAIN}"), node, AGAIN_S)
 
 
 def _remove(crew: Crew, node: str) -> None:
