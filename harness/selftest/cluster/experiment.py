@@ -11,8 +11,8 @@ from harness.selftest.cluster.seen import Seen
 from harness.selftest.plain import ASKER, SERVER
 from harness.selftest.scratch import experiment_of
 
-#: Long enough to be looked at twice.
-_LASTS_S = 5.0
+#: Long enough to be looked at twice; a node takes its time.
+_LASTS_S, _NODES_S = 5.0, 10.0
 _SYSTEM = """\
 apiVersion: harness/v1
 kind: System
@@ -31,13 +31,12 @@ def files(path: Path, fault: type[Fault], seen: Seen, *, anybody: bool) -> None:
     (path / "tmp").mkdir(parents=True)
     slot = seen.slot
     system = _SYSTEM.format(namespace=slot.namespace, port=PORT)
+    lasts_s = _NODES_S if fault.needs is Nodes else _LASTS_S
     guard = ""
     if anybody and fault.needs is Nodes:
         guard = _GUARD.format(names=", ".join(seen.neighbours()))
     (path / "system.yaml").write_text(system)
-    (path / "experiment.yaml").write_text(
-        experiment_of(fault, _where(fault, seen), _LASTS_S, guard)
-    )
+    (path / "experiment.yaml").write_text(experiment_of(fault, _where(fault, seen), lasts_s, guard))
 
 
 def acted_on(fault: type[Fault]) -> str:
