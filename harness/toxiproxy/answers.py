@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import email.utils
+import http
 import json
 import os
 import struct
@@ -53,6 +55,24 @@ def text(message: str, status: int) -> Answer:
 def refused(error: ApiError) -> Answer:
     """JSON that says it is text: so it is there."""
     return text(gojson.write({"error": error.message, "status": error.status}), error.status)
+
+
+def of_http(number: int, why: str = "") -> Answer:
+    """Of HTTP itself, in Go's words."""
+    said = f"{number} {http.HTTPStatus(number).phrase}{why}"
+    return Answer(number, said.encode(), (("Content-Type", TEXT),))
+
+
+def as_bytes(answer: Answer, keep: bool, head: bool) -> bytes:
+    lines = [f"HTTP/1.1 {answer.status} {http.HTTPStatus(answer.status).phrase}"]
+    lines += [f"{name}: {value}" for name, value in answer.headers]
+    lines.append(f"Date: {email.utils.formatdate(usegmt=True)}")
+    if answer.status != 204 and not (head and not answer.body):
+        lines.append(f"Content-Length: {len(answer.body)}")
+    if not keep:
+        lines.append("Connection: close")
+    body = b"" if head else answer.body
+    return "\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n" + body
 
 
 def request_id() -> str:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from harness.toxiproxy import gojson, toxics
 from harness.toxiproxy.answers import Answer, Request, refused, request_id, shown, text
+from harness.toxiproxy.bodies import fill, read
 from harness.toxiproxy.collection import Collection
 from harness.toxiproxy.errors import ApiError, bad_body, missing
 from harness.toxiproxy.metrics import CONTENT_TYPE, Metrics
@@ -86,7 +87,7 @@ class Api:
 
     async def _create(self, body: bytes, _names: tuple[str, ...]) -> Answer:
         values = {**_NOTHING, "enabled": True}
-        _fill(_read(body), values)
+        fill(read(body), _FIELDS, values)
         for field in ("name", "upstream"):
             if not values[field]:
                 raise missing(field)
@@ -110,7 +111,7 @@ class Api:
             "upstream": proxy.upstream,
             "enabled": proxy.enabled,
         }
-        _fill(_read(body), values)
+        fill(read(body), _FIELDS, values)
         await self._proxies.update(
             names[0], values["listen"], values["upstream"], values["enabled"]
         )
@@ -159,13 +160,13 @@ async def populate(proxies: Collection, body: bytes) -> tuple[list[Proxy], ApiEr
 
 
 def _wanted(body: bytes) -> list[dict[str, Any]]:
-    listed = _read(body)
+    listed = read(body)
     if not isinstance(listed, (list, type(None))):
         raise bad_body(f"cannot unmarshal {gojson.kind(listed)} into a list of proxies")
     wanted = []
     for item in listed or ():
         wanted.append({**_NOTHING, "enabled": True})
-        _fill(item, wanted[-1])
+        fill(item, _FIELDS, wanted[-1])
     for number, values in enumerate(wanted, 1):
         for field in ("name", "upstream"):
             if not values[field]:
@@ -192,17 +193,3 @@ def _clean(path: str) -> str:
     """Without `//`, `.` and `..`; a slash at the end stays."""
     clean = posixpath.normpath("/" + path.lstrip("/"))
     return clean + "/" if path.endswith("/") and clean != "/" else clean
-
-
-def _read(body: bytes) -> Any:
-    try:
-        return gojson.read(body)
-    except gojson.Wrong as error:
-        raise bad_body(error) from None
-
-
-def _fill(value: Any, into: dict[str, Any]) -> None:
-    try:
-        gojson.fill(value, _FIELDS, into)
-    except gojson.Wrong as error:
-        raise bad_body(error) from None

@@ -8,24 +8,19 @@ has been silent longest goes, so that clients that never finish do not keep othe
 from __future__ import annotations
 
 import asyncio
-import email.utils
-import http
-import re
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import cast
-from urllib.parse import unquote_to_bytes
 
 import httptools
 
-from harness.toxiproxy.answers import TEXT, Answer, Request
-from harness.toxiproxy.heads import readable
+from harness.toxiproxy.answers import TEXT, Answer, Request, as_bytes, of_http
+from harness.toxiproxy.heads import readable, target, wrong_with
 
 _READ_S, _WRITE_S, _IDLE_S = 15.0, 30.0, 60.0
 _MOST = 512
 _AHEAD = 64  # requests that one may send before it has had its answers
 _HEAD, _BODY = 1 << 20, 16 << 20  # bytes
-_HOST = re.compile(r"[A-Za-z0-9!$%&'()*+,\-.:;=\[\]_~]*")
 
 Answers = Callable[[Request], Awaitable[Answer]]
 
@@ -85,10 +80,9 @@ class Client(asyncio.Protocol):
         self._clients.heard(self)
         if not self._begun:
             self._begun = True
+            data = readable(data)
             if self._answering is None:
                 self._within(_READ_S)
-        if not self._size:
-            data = readable(data)
         self._size += len(data)
         try:
             self._parser.feed_data(data)
@@ -155,10 +149,10 @@ class Client(asyncio.Protocol):
         """Or what is wrong with it."""
         method = self._parser.get_method().decode()
         try:
-            path, query = _target(self._url)
+            path, query = target(self._url)
         except ValueError:
-            return _status(400)
-        if wrong := _wrong(self._parser.get_http_version(), self._headers):
+            return of_http(400)
+        if wrong := wrong_with(self._parser.get_http_version(), self._headers):
             return wrong
         if (method, self._url) == ("OPTIONS", b"*"):
             return Answer(200)
@@ -169,7 +163,7 @@ class Client(asyncio.Protocol):
             request, keep = self._waiting.popleft()
             head = isinstance(request, Request) and request.method == "HEAD"
             answer = request if isinstance(request, Answer) else await self._ask(request)
-            self._transport.write(_bytes(answer, keep, head))
+            self._transport.write(as_bytes(answer, keep, head))
             if not keep:
                 break
         else:
@@ -190,7 +184,7 @@ class Client(asyncio.Protocol):
     def _refuse(self, status: int) -> None:
         """What cannot be read is answered, and the connection closed: what follows is unknown."""
         self._refused = True
-        self._waiting.append((_status(status), False))
+        self._waiting.append((of_http(status), False))
         if self._answering is None:
             self._answering = asyncio.ensure_future(self._answer())
 
@@ -215,47 +209,3 @@ class _TooLarge(Exception):
     def __init__(self, status: int) -> None:
         super().__init__(status)
         self.status = status
-
-
-def _wrong(version: str, headers: dict[str, str]) -> Answer | None:
-    """What Go refuses before anybody else sees it."""
-    if not version.startswith("1."):
-        return _status(505, ": unsupported protocol version")
-    if version == "1.1" and "host" not in headers:
-        return _status(400, ": missing required Host header")
-    if not _HOST.fullmatch(headers.get("host", "")):
-        return _status(400, ": malformed Host header")
-    if headers.get("expect", "100-continue").lower() != "100-continue":
-        return Answer(417)
-    return None
-
-
-def _target(url: bytes) -> tuple[str, str]:
-    """Path and query, with its question mark. Raises ValueError."""
-    if not url.startswith(b"/"):
-        parsed = httptools.parse_url(url)
-        url = (parsed.path or b"/") + (b"?" + parsed.query if parsed.query else b"")
-    path, mark, query = url.partition(b"?")
-    for at in (i for i, byte in enumerate(path) if byte == ord("%")):
-        bytes.fromhex(path[at + 1 : at + 3].decode("ascii"))
-        if len(path[at + 1 : at + 3]) < 2:
-            raise ValueError("a percent sign alone")
-    shown = unquote_to_bytes(path).decode("utf-8", "surrogateescape")
-    return shown, (mark + query).decode("latin-1")
-
-
-def _status(status: int, why: str = "") -> Answer:
-    said = f"{status} {http.HTTPStatus(status).phrase}{why}"
-    return Answer(status, said.encode(), (("Content-Type", TEXT),))
-
-
-def _bytes(answer: Answer, keep: bool, head: bool) -> bytes:
-    lines = [f"HTTP/1.1 {answer.status} {http.HTTPStatus(answer.status).phrase}"]
-    lines += [f"{name}: {value}" for name, value in answer.headers]
-    lines.append(f"Date: {email.utils.formatdate(usegmt=True)}")
-    if answer.status != 204 and not (head and not answer.body):
-        lines.append(f"Content-Length: {len(answer.body)}")
-    if not keep:
-        lines.append("Connection: close")
-    body = b"" if head else answer.body
-    return "\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n" + body

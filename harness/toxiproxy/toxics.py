@@ -12,7 +12,8 @@ from harness.mechanisms.proxy_link import Link
 from harness.mechanisms.toxics import STREAMS, TOXICS
 from harness.mechanisms.toxics.toxic import Stage
 from harness.toxiproxy import gojson
-from harness.toxiproxy.errors import bad_body, bad_stream, bad_type, no_toxic, toxic_exists
+from harness.toxiproxy.bodies import fill, read
+from harness.toxiproxy.errors import bad_stream, bad_type, no_toxic, toxic_exists
 
 
 @dataclass
@@ -118,8 +119,8 @@ class Toxics:
 def new(body: bytes, beyond: gojson.Field | None = None) -> Toxic:
     """From a client's words. Raises `ApiError` (400). `beyond` reads attributes of ours."""
     values: dict[str, Any] = {"stream": "downstream", "toxicity": 1.0, "name": "", "type": ""}
-    value = _read(body)
-    _fill(value, _FIELDS, values)
+    value = read(body)
+    fill(value, _FIELDS, values)
     values.pop("attributes", None)
     if values["stream"].lower() not in STREAMS:
         raise bad_stream()
@@ -127,7 +128,7 @@ def new(body: bytes, beyond: gojson.Field | None = None) -> Toxic:
     if values["type"] not in TOXICS:
         raise bad_type()
     numbers = {name: Curve.constant(0) for name in TOXICS[values["type"]].names}
-    _fill(value, {"attributes": _into(numbers, beyond)}, {})
+    fill(value, {"attributes": _into(numbers, beyond)}, {})
     return Toxic(numbers=numbers, **values)
 
 
@@ -136,7 +137,7 @@ def update(toxic: Toxic, body: bytes, beyond: gojson.Field | None = None) -> Non
     Toxiproxy. Raises `ApiError` (400)."""
     values: dict[str, Any] = {"toxicity": toxic.toxicity}
     fields = {"attributes": _into(toxic.numbers, beyond), "toxicity": gojson.a_float32}
-    _fill(_read(body), fields, values)
+    fill(read(body), fields, values)
     toxic.toxicity = values["toxicity"]
 
 
@@ -156,17 +157,3 @@ _FIELDS: dict[str, gojson.Field] = {
 
 def _number(value: Any) -> Curve:
     return Curve.constant(gojson.an_int(value))
-
-
-def _read(body: bytes) -> Any:
-    try:
-        return gojson.read(body)
-    except gojson.Wrong as error:
-        raise bad_body(error) from None
-
-
-def _fill(value: Any, fields: dict[str, gojson.Field], into: dict[str, Any]) -> None:
-    try:
-        gojson.fill(value, fields, into)
-    except gojson.Wrong as error:
-        raise bad_body(error) from None

@@ -15,6 +15,7 @@ import requests
 from commands import harness
 from real_toxiproxy import free_port, toxiproxy
 from toxiproxy.toxic import Toxic
+from toxiproxy_servers import OURS, REAL, running
 
 from harness.agent.effects import ToxiproxyEdge
 from harness.substrates.attached.behind import unusable
@@ -32,8 +33,13 @@ def latency(name: str, ms: int = 10) -> Toxic:
     return Toxic(name=name, type="latency", stream="downstream", attributes={"latency": ms})
 
 
-def test_the_whole_life_of_a_proxy_and_its_toxics(url):
-    server, name = Server(url + "/"), "a b?#%2e ü"
+@pytest.mark.parametrize("which", [REAL, OURS])
+def test_the_whole_life_of_a_proxy_and_its_toxics(which):
+    with running(which) as api:
+        life(Server(f"http://127.0.0.1:{api.port}/"), "a b?#%2e ü")
+
+
+def life(server: Server, name: str) -> None:
     assert server.version().strip()
     assert server.proxy(name) is None
     made = server.create(name, f"127.0.0.1:{free_port()}", "127.0.0.1:1")

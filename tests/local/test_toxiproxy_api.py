@@ -279,10 +279,26 @@ def test_requests_as_bytes(both: tuple[Api, Api], sent: bytes) -> None:
     assert ours == real
 
 
-def _spoken(port: int, sent: bytes) -> list[Any]:
+def test_a_body_that_comes_behind_its_head(both: tuple[Api, Api]) -> None:
+    body = '{"name": "x é\\r\\nUpgrade: y", "upstream": ""}'.encode()
+    head = b"PATCH /proxies HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: "
+    for method in (b"PATCH", b"POST"):
+        begin = head.replace(b"PATCH", method) + str(len(body)).encode() + b"\r\n\r\n"
+        ours, real = (_spoken(api.port, begin, body) for api in both)
+        assert ours == real
+    made = body.replace(b'""', b'"y"')
+    begin = head.replace(b"PATCH", b"POST") + str(len(made)).encode() + b"\r\n\r\n"
+    for api in both:
+        assert _spoken(api.port, begin, made)[0][0] == 201
+        assert "x é\r\nUpgrade: y" in api.ask("GET", "/proxies")[1]
+
+
+def _spoken(port: int, *sent: bytes) -> list[Any]:
     """All answers until the server closes, which it has to: status, type, body."""
     with socket.create_connection(("127.0.0.1", port), 10) as connection:
-        connection.sendall(sent)
+        for part in sent:
+            connection.sendall(part)
+            time.sleep(0.05 * (len(sent) > 1))
         said = []
         reader = connection.makefile("rb")
         while reader.peek(1):
