@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import socket
 from pathlib import Path
@@ -27,18 +28,18 @@ def _settled(profile: LinkProfile, netns: str) -> LinkProfile:
 
 
 def _with_own(spared: Spared, netns: str) -> Spared:
-    own = gateways(netns) if spared.ttl else _resolvers(netns)
+    """A host that is gone has none; the mechanism tells that it is."""
+    own: Tuple[str, ...] = ()
+    with contextlib.suppress(OSError):
+        own = gateways(netns) if spared.ttl else _resolvers(netns)
     addresses = tuple(dict.fromkeys((*spared.addresses, *own)))
     return dataclasses.replace(spared, addresses=addresses)
 
 
 def _resolvers(netns: str) -> Tuple[str, ...]:
-    """Name servers by IPv4; none where the files of who has that network cannot be read."""
+    """Name servers by IPv4, from the files of who has that network. Raises OSError."""
     path = Path(netns).parents[1] / "root/etc/resolv.conf"
-    try:
-        lines = path.read_text(errors="replace").splitlines()
-    except OSError:
-        return ()
+    lines = path.read_text(errors="replace").splitlines()
     words = (line.split() for line in lines)
     return tuple(w[1] for w in words if len(w) > 1 and w[0] == "nameserver" and _is_ipv4(w[1]))
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import socket
 import struct
+from pathlib import Path
 
 from harness.agent.effects import DNS, PROBES, InForce, LinkProfile, Spared
 from harness.mechanisms.netem_plan import Class, classes, refusal
 from harness.mechanisms.packets import TCP, UDP, ip_header
 from harness.mechanisms.pipeline import Pipeline
+from harness.mechanisms.spared_here import settled
 from harness.mechanisms.sparing import caught
 
 POD, NODE, RESOLVER, OTHER = (f"198.18.0.{n}" for n in (2, 1, 53, 9))
@@ -69,6 +71,18 @@ def test_who_asks_is_looked_at_where_only_answers_are_treated() -> None:
     assert caught([LinkProfile()], False) == frozenset()
     assert caught([CUT], False) is None
     assert caught([LinkProfile(peers=(OTHER,))], True) == frozenset({socket.inet_aton(OTHER)})
+
+
+def test_a_hosts_own_resolvers_are_found_where_it_lives(tmp_path: Path) -> None:
+    (tmp_path / "root/etc").mkdir(parents=True)
+    (tmp_path / "root/etc/resolv.conf").write_text(
+        "search shop.svc\nnameserver 10.9.9.10\nnameserver fd00::10\nnameserver\n"
+    )
+    own = InForce("x", LinkProfile(spared=(Spared(DNS, (RESOLVER,), (53,), own=True),)), 0.0)
+    (found,) = settled((own,), f"{tmp_path}/ns/net")
+    assert isinstance(found.effect, LinkProfile)
+    assert found.effect.spared[0].addresses == (RESOLVER, "10.9.9.10")
+    assert settled((own,), "/nonexistent/ns/net") == (own,)
 
 
 def test_each_effect_spares_for_itself() -> None:
