@@ -43,7 +43,8 @@ def submit(
     harness submit experiment.yaml --detach          # prints a name
     harness submit --fetch run-3f2a91c4              # from anywhere, later
     """  # noqa: D301  click's mark is a real backspace
-    from harness.substrates.kubernetes.api import Api
+    from harness.substrates.kubernetes.agents import refusal
+    from harness.substrates.kubernetes.api import Api, ApiError
     from harness.substrates.kubernetes.connection import connect
     from harness.substrates.kubernetes.submitted import Submission, submit
 
@@ -61,9 +62,14 @@ def submit(
     if detach:
         click.echo(made.name)
         return
-    for line in made.progress():
-        click.echo(line, err=True)
-    _finish(made, reports)
+    try:
+        for line in made.progress():
+            click.echo(line, err=True)
+        _finish(made, reports)
+    except ApiError as error:
+        found = refusal(error, f"{made.name} cannot be followed, and goes on by itself")
+        found.hint = f"harness submit --fetch {made.name}"
+        raise found from None
 
 
 def _packing(

@@ -25,8 +25,8 @@ class Sighting:
 
     `state` is one word of its kind: a pod is absent, pending, running, ready, leaving, ended; a
     workload or a Service's endpoints whole or short; a node ready, cordoned, lost. An event has the
-    word of its reason, a watch `lost`, `back`, or `never` there. `service` is the system's, where
-    it is of one.
+    word of its reason, a watch `lost` (when it was heard last), `back`, or `never` there. `service`
+    is the system's, where it is of one.
     """
 
     at: int

@@ -12,7 +12,7 @@ from devcluster.layout import SOURCE
 from devcluster.shell import attempt, run
 
 _START_S = 600
-_ZONES = "topology.kubernetes.io/zone"
+_ZONES, _REGIONS = "topology.kubernetes.io/zone", "topology.kubernetes.io/region"
 
 
 def up(tool: str, name: str) -> Path:
@@ -52,7 +52,9 @@ def _minikube_up(name: str, config: Path) -> None:
     words = (SOURCE.parent / "minikube.args").read_text(encoding="utf-8").split()
     run("minikube", "start", "--profile", name, *words, timeout_s=_START_S)
     for node, zone in zip((name, f"{name}-m02", f"{name}-m03"), layouts.ZONES, strict=True):
-        run("kubectl", "label", "--overwrite", "node", node, f"{_ZONES}={zone}")
+        labels = (f"{_ZONES}={zone}", f"{_REGIONS}=r1")
+        run("minikube", "kubectl", "--profile", name, "--", "label", "--overwrite", "node", node,
+            *labels, timeout_s=_START_S)  # fmt: skip
     for image in _own_images():
         run("minikube", "image", "load", str(image), "--profile", name, timeout_s=_START_S)
 

@@ -33,7 +33,7 @@ class Between(socketserver.ThreadingTCPServer):
         self.context = context_of(config)
         self.trouble = lambda _method, _path, _number: ""
         self.asked, self.made, self.streams, self.watches = [], [], [], []
-        self.over = threading.Event()
+        self.over, self.hushed = threading.Event(), threading.Event()
 
     def handle_error(self, request, client_address):
         pass  # either side may go at any time
@@ -41,6 +41,8 @@ class Between(socketserver.ThreadingTCPServer):
     def decided(self, method, path):
         kind = (method, path.partition("?")[0])
         self.asked.append(kind)
+        if self.hushed.is_set():
+            return HANG
         found = self.trouble(method, path, self.asked.count(kind) - 1)
         if found:
             self.made.append((found, *kind))
@@ -101,7 +103,7 @@ class Handler(socketserver.BaseRequestHandler):
                 self.server.streams += [self.request, plain]
             if "watch=true" in lines[0]:
                 self.server.watches += [self.request, plain]
-            pump(self.request, there, self.server.over, deaf=deaf)
+            pump(self.request, there, self.server, deaf=deaf)
 
 
 def shut(sockets):
@@ -110,10 +112,14 @@ def shut(sockets):
             one.shutdown(socket.SHUT_RDWR)
 
 
-def pump(here, there, over, *, deaf):
-    """Bytes both ways until either ends; the answer goes nowhere if we are deaf."""
+def pump(here, there, server, *, deaf):
+    """Bytes both ways until either ends; the answer goes nowhere if we are deaf. Once the server is
+    hushed nothing is said any more, and nothing closed."""
     there.settimeout(None)
-    while not over.is_set():
+    while not server.over.is_set():
+        if server.hushed.is_set():
+            server.over.wait()
+            return
         ready = [there] if there.pending() else select.select([here, there], [], [], 0.5)[0]
         for one in ready:
             data = one.recv(1 << 16)

@@ -96,6 +96,13 @@ spec:
       volumeMounts: [{name: config, mountPath: /etc/caddy}]
   volumes: [{name: config, configMap: {name: outside}}]
 """
+PLACED = """
+    namespace: shop
+    agent: {image: reliability-harness-probe, priority: our-pods, pull_secrets: [registry],
+            node_selector: {pool: chaos}, tolerations: ["dedicated=chaos:NoSchedule"]}
+    load: {priority: our-pods, pull_secrets: [registry],
+           node_selector: {pool: chaos}, tolerations: ["dedicated=chaos:NoSchedule"]}
+"""
 SLOW = """
   timeline:
     - {id: slow, at: 1s, for: 2s, fault: network.latency, target: web, delay: 50ms}
@@ -190,6 +197,41 @@ def test_load_that_never_comes_is_waited_for_no_longer_than_anybody_wants_it(sho
     assert load_jobs(shop) == []
     status, said = place.run("recover", place.run_id())
     assert (status, "nothing was left behind" in said) == (0, True), said
+
+
+def test_our_pods_live_on_a_tainted_node_as_the_file_says(with_harness, tmp_path):
+    (web,) = with_harness.pods("shop", "app=web").values()
+    node = web["spec"]["nodeName"]
+    place = Loaded(tmp_path, with_harness, entry="web", FROM="cluster", workers=1, lasts=3)
+    system, experiment = tmp_path / "system.yaml", tmp_path / "experiment.yaml"
+    system.write_text(SHOP_SYSTEM.replace("{namespace: shop}", PLACED))
+    experiment.write_text(experiment.read_text() + SLOW)
+    with_harness.kubectl("taint", "node", node, "dedicated=chaos:NoSchedule")
+    with_harness.kubectl("label", "node", node, "pool=chaos")
+    with_harness.kubectl("create", "priorityclass", "our-pods", "--value=1000")
+    try:
+        run = place.start("run", "experiment.yaml")
+        until("the load runs", lambda: "load.started" in place.steps(), 90)
+        (agent,) = with_harness.pods("harness-agents").values()
+        (load,) = with_harness.pods("harness", "app.kubernetes.io/name=harness-load").values()
+        said, _ = run.communicate(timeout=90)
+        assert "sent" in said, said
+        assert all(effect["gone_at_s"] for effect in place.record()["effects"])
+        for pod in (agent, load):
+            spec = pod["spec"]
+            assert (spec["nodeName"], spec["priority"]) == (node, 1000)
+            assert spec["imagePullSecrets"] == [{"name": "registry"}]
+            assert spec["nodeSelector"] == {"pool": "chaos"}
+        assert agent["spec"]["containers"][0]["image"] == "reliability-harness-probe"
+        with_harness.kubectl("label", "node", node, "pool-")
+        experiment.write_text(experiment.read_text().replace("from: cluster", "from: here"))
+        status, said = place.run("run", "experiment.yaml")
+        assert status == 6, said
+        assert "NodeAffinity" in said
+    finally:
+        with_harness.kubectl("taint", "node", node, "dedicated-")
+        with_harness.kubectl("label", "node", node, "pool-")
+        with_harness.kubectl("delete", "priorityclass", "our-pods")
 
 
 def test_a_load_pod_that_is_evicted_makes_the_run_invalid(with_harness, tmp_path):

@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from clusters import until
+from clusters import evict, until
 from test_runs_on_pods import POD, Place, left
 
 SPACE = "safety"
@@ -51,6 +51,12 @@ apiVersion: policy/v1
 kind: PodDisruptionBudget
 metadata: {name: front, namespace: SPACE}
 spec: {minAvailable: 1, selector: {matchLabels: {app: front}}}
+"""
+HEADLESS = """
+apiVersion: v1
+kind: Service
+metadata: {name: back-pods, namespace: SPACE}
+spec: {clusterIP: None, selector: {app: back}, ports: [{port: 8080}]}
 """
 SYSTEM = """
 apiVersion: harness/v1
@@ -104,10 +110,6 @@ def pod(cluster, name):
     return found, it["status"].get("podIP", "")
 
 
-def delete(cluster, name):
-    cluster.kubectl("-n", SPACE, "delete", "pod", name, "--grace-period=0", "--force")
-
-
 def pinged_ms(said):
     times = sorted(float(t) for t in re.findall(r"time=([0-9.]+)", said))
     return times[len(times) // 2]
@@ -127,7 +129,7 @@ def test_a_fault_follows_the_pod_that_takes_its_targets_place(place, targets, pr
     place.until_held(3)
     until("all were met", lambda: place.steps().count("look") >= 6, 20)
     old, _ = pod(targets, "back")
-    delete(targets, old)
+    evict(targets, SPACE, old)
     until("the newcomer has it", lambda: place.steps().count("injected") == 4, 40)
     until("the filter goes to it", lambda: len(steps(place, "redirecting")) >= 2, 10)
     _, address = pod(targets, "back")
@@ -154,13 +156,30 @@ def test_a_fault_ends_where_the_file_says_so(place, targets):
     place.until_held(1)
     until("somebody met it", lambda: place.steps().count("look") >= 2, 20)
     old, _ = pod(targets, "back")
-    delete(targets, old)
+    evict(targets, SPACE, old)
     said, _ = run.communicate(timeout=60)
     assert run.returncode == 0, said
     (told,) = steps(place, "replaced")
     assert told["why"] == "the file says that it ends"
     assert place.steps().count("injected") == 1
     assert f"{old} is" in json.dumps(steps(place, "trouble"))
+
+
+def test_a_dependency_behind_a_headless_service_is_not_claimed_to_be_followed(place, targets):
+    """Its callers dial pods: the proxy takes those that were there, and the run says when that is
+    not all any more."""
+    targets.kubectl("apply", "-f", "-", given=HEADLESS.replace("SPACE", SPACE))
+    place.experiment("{id: slow, at: 1s, for: 40s, fault: dependency.latency, target: back, "
+                     "delay: 100ms}")  # fmt: skip
+    try:
+        run = place.start("run", "experiment.yaml")
+        place.until_held(2)
+        evict(targets, SPACE, pod(targets, "back")[0])
+        said, _ = run.communicate(timeout=60)
+    finally:
+        targets.kubectl("-n", SPACE, "delete", "service", "back-pods")
+    assert run.returncode == 6, said
+    assert "back is headless, and has a new pod at" in " ".join(said.split())
 
 
 def test_a_budget_that_shrinks_after_the_plan_stops_the_fault(place, targets):
@@ -191,19 +210,24 @@ def budget(least, cluster):
     until("it is counted", lambda: cluster.kubectl(*there) == str(2 - int(least)), 20)
 
 
-def test_a_zone_that_is_down_is_cut_off_and_no_other(place, targets, probes):
+def test_a_zone_that_is_down_is_cut_off_and_no_other_and_a_region_altogether(
+    place, targets, probes
+):
     fronts = targets.pods(SPACE, "app=front")
     zones = {name: zone_of(targets, it["spec"]["nodeName"]) for name, it in fronts.items()}
     cut = min(zones)
     place.experiment(
         f"{{id: cut, at: 2s, for: 8s, fault: zone.down, target: zone/{zones[cut]}}}",
+        "{id: all, at: 14s, for: 8s, fault: region.down, target: region/r1}",
     )
     path = place.path / "experiment.yaml"
-    path.write_text(path.read_text() + "  guard: {blast_radius: {zones: 1, budgets: [front]}}\n")
+    path.write_text(path.read_text() + "  guard: {blast_radius: {zones: 3, budgets: [front]}}\n")
     inside = [n for n in targets.pods(SPACE) if zone_of_pod(targets, n) == zones[cut]]
     run = place.start("run", "experiment.yaml")
     place.until_held(len(inside))
     seen = {name: answers(probes, it["status"]["podIP"]) for name, it in fronts.items()}
+    place.until_held(len(inside) + len(targets.pods(SPACE)))
+    assert not any(answers(probes, it["status"]["podIP"]) for it in fronts.values())
     said, _ = run.communicate(timeout=60)
     assert run.returncode == 0, said
     assert seen == {name: zone != zones[cut] for name, zone in zones.items()}

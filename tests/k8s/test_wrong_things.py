@@ -57,12 +57,31 @@ def test_lines_to_agents_that_are_cut_end_the_fault_and_the_run(place, targets, 
     place.experiment(LONG)
     run = place.start("run", "experiment.yaml")
     place.until_held()
-    assert stopped(targets) == [True, True]
+    until("both stand still", lambda: stopped(targets) == [True, True], 10)
     proxied.cut()
     assert until("all pods run", lambda: stopped(targets) == [False, False], 30) < 3 * 10
     said, _ = run.communicate(timeout=60)
     assert run.returncode == 6, said
     assert "Traceback" not in said
+
+
+def test_a_server_that_falls_silent_holds_no_run_for_long(place, targets, proxied):
+    """It takes connections and keeps them, and says nothing any more. The agents go by their lease;
+    the harness cannot have seen that, and says so within 30 s and the lease."""
+    place.experiment(LONG)
+    run = place.start("run", "experiment.yaml")
+    place.until_held()
+    proxied.hushed.set()
+    until("all pods run", lambda: stopped(targets) == [False, False], 3 * 5)
+    begun = time.monotonic()
+    said, _ = run.communicate(timeout=200)
+    assert time.monotonic() - begun < 3 * 35
+    assert run.returncode == 5, said
+    assert "no answer within 3 s" in " ".join(said.split())
+    assert said.rstrip().splitlines()[-1].startswith("harness recover"), said
+    place.environment["HARNESS_KUBECONFIG"] = str(targets.kubeconfig)
+    status, said = place.run("recover", place.run_id(), timeout_s=120)
+    assert status in (0, 5), said
 
 
 def test_a_server_that_is_away_and_restarts_is_waited_for(place, targets, nodes, proxied):

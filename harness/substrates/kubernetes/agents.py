@@ -112,6 +112,7 @@ def agents_on(crew: Crew, nodes: tuple[str, ...]) -> Iterator[Staff]:
             except (NotReady, Refused) as error:
                 raise HandsError(str(error)) from None
             stack.callback(hands.close)
+            first[node] = hands
             return succeeded(node, hands)
 
         agents = {node: succeeded(node, hands) for node, hands in first.items()}
@@ -129,6 +130,7 @@ def _all_started(
         crew.api.abort.set()
         pool.shutdown(cancel_futures=True)
         crew.api.abort.clear()
+        crew.api.leave()
         for found in begun.values():
             if not (found.cancelled() or found.exception()):
                 found.result().close()

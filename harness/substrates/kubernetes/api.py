@@ -75,6 +75,12 @@ class Api:
         self._client: ApiClient = ApiClient(configuration)
         self._patience_s = patience_s
         self._lost_at = 0.0
+        self._last_try = threading.Semaphore(1 << 30)
+
+    def leave(self) -> None:
+        """From now on a server that has been silent for all our patience is tried once more, and
+        then no longer: whoever goes has many things to say, and each would wait for it."""
+        self._last_try = threading.Semaphore(1)
 
     def get(self, path: str, **query: str) -> Json:
         return self._patiently("GET", path, query=query)
@@ -167,15 +173,20 @@ class Api:
 
     def lines(self, path: str, query: dict[str, str], read_s: float) -> Iterator[bytes]:
         """Whole lines of an answer as they come, with at most `read_s` between them; it ends when
-        the server ends it. A cut in the middle raises `ApiError`, as everything else, but tells
-        nothing of how long the server has been silent."""
+        the server ends it. That it answers at all is known when this returns. A cut in the middle
+        raises `ApiError`, as everything else, but tells nothing of how long the server has been
+        silent."""
         answer = self._opened("GET", path, query, None, "application/json", read_s)
+        if not 200 <= answer.status < 300:
+            with contextlib.closing(answer.response), self._told(0.0):
+                said = answer.response.data[:200].decode(errors="replace")
+                raise ApiError(answer.status, "", said)
+        return self._lines_of(answer)
+
+    def _lines_of(self, answer: RESTResponse) -> Iterator[bytes]:
         rest = b""
         try:
             with self._told(0.0):
-                if not 200 <= answer.status < 300:
-                    said = answer.response.data[:200].decode(errors="replace")
-                    raise ApiError(answer.status, "", said)
                 for data in answer.response.stream(amt=None, decode_content=True):
                     *whole, rest = (rest + data).split(b"\n")
                     yield from whole
@@ -236,7 +247,12 @@ class Api:
             method, path, query_params=list(query.items()), header_params=headers, body=body,
             auth_settings=["BearerToken"],
         )  # fmt: skip
-        within_s = read_s if self._patience_left_s() else min(read_s, CONNECT_S)
+        within_s = read_s
+        if not self._patience_left_s():
+            within_s = min(read_s, CONNECT_S)
+            if not self._last_try.acquire(blocking=False):
+                said = f"{self.configuration.host}: it has not answered for {self._patience_s:g} s"
+                raise ApiError(0, "Unreachable", said)
         with self._told(time.monotonic()):
             return self._client.call_api(*asked, _request_timeout=(CONNECT_S, within_s))
 

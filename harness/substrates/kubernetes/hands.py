@@ -67,6 +67,10 @@ class DistantHands(AgentHands):
     def measure(self, resource: Resource, effect: Effect | Act | None, for_s: float) -> Seen:
         return self._here(super().measure(resource, effect, for_s))
 
+    def give_up(self) -> None:
+        """A line on which nothing comes any more: whoever waits for an answer is told so."""
+        self._stream.cut()
+
     def close(self, wait_s: float = 5.0) -> None:
         self._stream.close()
         super().close(wait_s)
@@ -77,8 +81,8 @@ class DistantHands(AgentHands):
 
 class Staff(NamedTuple):
     """Agents by node; `hire` starts one more on another node, and raises `HandsError`. `first` are
-    those that came first, without successors: for questions that are no part of a fault. `prolong`
-    puts off the end of all of them; it is called at each renewal."""
+    they themselves, without successors: for what is no part of a fault. `prolong` puts off the end
+    of all of them; it is called at each renewal."""
 
     agents: dict[str, Hands]
     hire: Callable[[str], Hands]
@@ -91,7 +95,7 @@ class ClusterHands:
     `platform` is asked for what is the API server's."""
 
     def __init__(self, staff: Staff, places: Callable[[Resource], str], platform: Platform) -> None:
-        self._agents, self._hire, self._prolong = staff.agents, staff.hire, staff.prolong
+        self._agents, self._hire, self._first, self._prolong = staff
         self._hiring = threading.Lock()
         self._place = places
         self._platform = platform
@@ -166,14 +170,18 @@ class ClusterHands:
         return self._of(resource).exercised(resource, effect_id)
 
     def renew(self) -> None:
-        """All at once: one node that does not answer must not cost the others their lease."""
+        """All at once: one node that does not answer must not cost the others their lease. Its line
+        is given up, so that a successor takes back and looks, if the cluster lets one."""
         self._pool.submit(self._prolong)
         agents = list(self._agents.items())
         asked = {self._pool.submit(agent.renew): node for node, agent in agents}
         done, late = wait(asked, timeout=_RENEW_S)
         failed = {asked[f]: str(f.exception()) for f in done if f.exception()}
         failed |= {asked[f]: f"no answer within {_RENEW_S:g} s" for f in late}
+        for future in late:
+            self._first[asked[future]].give_up()
         if failed:
+            self._platform.leave()
             said = "; ".join(f"{node}: {why}" for node, why in sorted(failed.items()))
             raise HandsError(f"the lease of an agent was lost: {said}", lost=True)
 

@@ -28,6 +28,7 @@ from harness.substrates.kubernetes.agents import hopeless, refusal
 from harness.substrates.kubernetes.api import Api, ApiError
 from harness.substrates.kubernetes.objects import Pod, pod_of
 from harness.substrates.kubernetes.stream import Exec
+from harness.substrates.substrate import Needs
 
 NAME = "harness-load"
 READY_S = 60.0
@@ -102,6 +103,19 @@ class LoadJob:
 
 
 Launch = Callable[[WorkerSpec], Mirror]
+
+
+@contextlib.contextmanager
+def workers_for(
+    api: Api, place: AgentPod, needs: Needs, directory: Path
+) -> Iterator[Launch | None]:
+    """What starts those that a run needs in the cluster; None where it needs none."""
+    if not needs.load_workers:
+        yield None
+        return
+    job = LoadJob(api, place, needs.run_id, needs.load_workers, needs.lasts_s, directory)
+    with workers_on(job) as launch:
+        yield launch
 
 
 @contextlib.contextmanager

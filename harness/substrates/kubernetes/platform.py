@@ -54,6 +54,7 @@ class Platform:
     def __init__(self, api: Api, cluster: Cluster, leases: Leases | None = None) -> None:
         """`leases` of the run keep receipts in the cluster, too."""
         power = Power(cluster.power_off, cluster.power_on, cluster.power_at)
+        self.leave = api.leave
         self.pods = Pods(api, cluster.namespace)
         self._workloads = Workloads(api, self.pods, leases)
         self._nodes = Nodes(api, self.pods, power, leases)

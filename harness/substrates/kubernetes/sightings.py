@@ -82,8 +82,11 @@ class _Notes:
         self._selectors: list[tuple[tuple[tuple[str, str], ...], str]] = []
         self._over = False
 
-    def write(self, kind: Kind, name: str, state: str, says: str, service: str = "") -> None:
-        line = line_of(Sighting(time.monotonic_ns(), kind, name, state, says, service))
+    def write(
+        self, kind: Kind, name: str, state: str, says: str, service: str = "", at_ns: int = 0
+    ) -> None:
+        at_ns = at_ns or time.monotonic_ns()
+        line = line_of(Sighting(at_ns, kind, name, state, says, service))
         with self._lock:
             if not self._over:
                 self._out.write(line)
@@ -138,9 +141,10 @@ class _Seer:
             del self._known[uid]
             self._note(item, "absent", "gone")
 
-    def blind(self, why: str) -> None:
+    def blind(self, why: str, since_ns: int) -> None:
         state = "lost" if why else "back"
-        self._notes.write("watch", self._these, state, why or "can be watched again")
+        says = why or "can be watched again"
+        self._notes.write("watch", self._these, state, says, at_ns=since_ns)
 
     def never(self, why: str) -> None:
         self._notes.write("watch", self._these, "never", why)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import socket
 import ssl
 import threading
 from collections.abc import Sequence
@@ -55,6 +56,12 @@ class Exec:
         """How it ended, in the API's words (`Success`); empty when it has not."""
         self._thread.join(within_s)
         return "" if self._thread.is_alive() else self.status
+
+    def cut(self) -> None:
+        """At once, from any thread: who hears nothing need not wait for last words."""
+        wire: Any = self._socket.sock
+        with suppress(OSError, AttributeError):
+            wire.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Its stdin ends, its last words are waited for, then the connection is closed."""

@@ -7,11 +7,13 @@ limit to their size, and nothing of them is left in the cluster.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
 import secrets
 import tarfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,7 +31,7 @@ ACCOUNT = NAMESPACE = "harness"
 IMAGE = "reliability-harness"
 LABEL = "harness.dev/submitted"
 READY_S, FETCH_S = 120.0, 120.0
-_LOOK_S = 0.5
+_LOOK_S, _STATUS_S = 0.5, 5.0
 _ROOT = "/runs"
 
 #: Waits for its files for two minutes at most, and for the fetching of what came of them.
@@ -209,18 +211,24 @@ def _started(made: Submission) -> Pod:
 def _executed(
     api: Api, pod: Pod, command: tuple[str, ...], given: bytes = b"", within_s: float = 30.0
 ) -> tuple[bytes, str]:
-    """Its stdout and its status, in the pod's only container."""
+    """Its stdout and its status, in the pod's only container. Raises `ApiError` when it has not
+    ended by then: a cluster that falls silent does not end a stream."""
     log = Path("/dev/null")
     stream = Exec(api, pod.namespace, pod.name, command, log, container="harness")
+    late = threading.Timer(within_s, stream.cut)
+    late.daemon = True
+    late.start()
+    data = b""
     try:
-        stream.writer.write(given)
-        stream.writer.close()
-        return _read(stream, within_s), stream.ended(within_s)
+        with contextlib.suppress(OSError):
+            stream.writer.write(given)
+            stream.writer.close()
+            data = stream.reader.read()
+        if late.finished.is_set():
+            said = f"{command[0]} in {pod.name} did not end within {within_s:g} s"
+            raise ApiError(0, "Unreachable", said)
+        return data, stream.ended(_STATUS_S)
     finally:
+        late.cancel()
         stream.close()
-
-
-def _read(stream: Exec, within_s: float) -> bytes:
-    data = stream.reader.read()
-    stream.reader.close()
-    return data
+        stream.reader.close()

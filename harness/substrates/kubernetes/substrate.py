@@ -24,7 +24,6 @@ from harness.agent.effects import Pod as PodResource
 from harness.capabilities import Edges, HandsError, Links, Nodes, Pods, Signals, Workloads
 from harness.errors import NotReady, Refused
 from harness.experiment.model import Cluster, Intervention, System
-from harness.load.driver import Launch
 from harness.mechanisms.nfqueue import NfQueue
 from harness.mechanisms.pods import MARK
 from harness.record.plan import Place
@@ -38,7 +37,7 @@ from harness.substrates.kubernetes.consent import Consent, not_here
 from harness.substrates.kubernetes.doors import doors
 from harness.substrates.kubernetes.hands import ClusterHands
 from harness.substrates.kubernetes.leases import Leases
-from harness.substrates.kubernetes.load_job import LoadJob, workers_on
+from harness.substrates.kubernetes.load_job import workers_for
 from harness.substrates.kubernetes.objects import Pod
 from harness.substrates.kubernetes.opening import heeding_the_button
 from harness.substrates.kubernetes.platform import MECHANISM, Platform
@@ -168,7 +167,7 @@ class KubernetesSubstrate:
         watching = Api(self.connection.configuration, patience_s=_WATCH_S)
         with (
             heeding_the_button(self.api, self._cluster.namespace) as opened,
-            self._load_workers(needs, directory) as launch,
+            workers_for(self.api, self._cluster.load, needs, directory) as launch,
             agents_on(crew, tuple(nodes)) as staff,
             _told(self.connection),
             sightings(self.api, self.reader.account, self._cluster.namespace, found.workloads,
@@ -189,18 +188,10 @@ class KubernetesSubstrate:
                 ) as world,
             ):  # fmt: skip
                 opened()  # the world looks itself
-                yield world
-
-    @contextlib.contextmanager
-    def _load_workers(self, needs: Needs, directory: Path) -> Iterator[Launch | None]:
-        if not needs.load_workers:
-            yield None
-            return
-        job = LoadJob(
-            self.api, self._cluster.load, needs.run_id, needs.load_workers, needs.lasts_s, directory
-        )
-        with workers_on(job) as launch:
-            yield launch
+                try:
+                    yield world
+                finally:
+                    self.api.leave()
 
     def _forbids_node(self, kind: str, name: str) -> str:
         node = self.reader.nodes.get(name)

@@ -16,11 +16,12 @@ CLIENT = Replica("client", "client", "", "127.0.0.1", 0)
 @dataclass(frozen=True)
 class Found:
     """A topology, the pod behind each of its replicas, by the replica's name, and the workload of
-    each service."""
+    each service. `headless` are services that callers may dial by the addresses of pods."""
 
     topology: Topology
     pods: dict[str, Pod]
     workloads: dict[str, str]
+    headless: frozenset[str] = frozenset()
 
 
 def find(system: model.System, reader: Reader) -> Found:
@@ -29,6 +30,7 @@ def find(system: model.System, reader: Reader) -> Found:
     pods: dict[str, Pod] = {}
     ways: list[Way] = []
     fronts: list[Front] = []
+    headless: list[str] = []
     for service in system.services:
         if service.external:
             replicas.append(_external(service))
@@ -39,11 +41,12 @@ def find(system: model.System, reader: Reader) -> Found:
         pods |= {pod.name: pod for pod in there}
         fronts += [Front(service.name, s.address, p.port) for s in before if s.address
                    for p in s.ports]  # fmt: skip
+        headless += [service.name] if not before or not all(s.address for s in before) else []
         ways += ways_to(service, there, before, reader)
     workloads = {s.name: s.workload for s in system.services if s.workload}
     calls = tuple((s.name, to) for s in system.services for to in s.calls)
     made = Topology(tuple(replicas), calls, CLIENT, tuple(ways), tuple(fronts))
-    return Found(made, pods, workloads)
+    return Found(made, pods, workloads, frozenset(headless))
 
 
 def _external(service: model.Service) -> Replica:

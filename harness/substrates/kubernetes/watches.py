@@ -2,7 +2,7 @@
 
 A watch is asked for `WATCH_S` at a time and continues from the last resource version. One that is
 cut waits a moment and misses nothing; one that is too old (410) begins anew with a list, and what
-came and went between is lost. Both are told, with how long nothing had been heard. Nothing here
+came and went between is lost. Both are told, from when something had been heard last. Nothing here
 ends a run.
 """
 
@@ -16,8 +16,8 @@ from typing import Any, Protocol
 
 from harness.substrates.kubernetes.api import Api, ApiError, Json
 
-WATCH_S = 30
-_PAUSE_S = 0.5
+WATCH_S = 10
+_PAUSE_S, _LATE_S = 0.5, 3.0
 _GONE, _FORBIDDEN = 410, (401, 403, 404, 405)
 
 
@@ -31,8 +31,8 @@ class Seer(Protocol):
 
     def deleted(self, item: Json) -> None: ...
 
-    def blind(self, why: str) -> None:
-        """It cannot be looked at; empty: it can again."""
+    def blind(self, why: str, since_ns: int) -> None:
+        """It could not be looked at since then (monotonic); no reason: from then on it can."""
 
 
 class Watch:
@@ -45,7 +45,7 @@ class Watch:
         self._over = threading.Event()
         self._version = ""
         self._lost = False
-        self._heard = time.monotonic()
+        self._heard_ns = time.monotonic_ns()
         self._thread = threading.Thread(target=self._look, name=f"watch {path}", daemon=True)
         self._thread.start()
 
@@ -72,15 +72,16 @@ class Watch:
             page = self._api.once("GET", self._path)
             self._seer.listed(page.get("items") or [])
             self._version = page["metadata"]["resourceVersion"]
+        lines = self._lines()
         self._note("")
-        for line in self._lines():
+        for line in lines:
             self._take(json.loads(line))
             if self._over.is_set():
                 return
 
     def _take(self, told: dict[str, Any]) -> None:
         how, item = told["type"], told["object"]
-        self._heard = time.monotonic()
+        self._heard_ns = time.monotonic_ns()
         if how == "ERROR":
             raise ApiError(
                 int(item.get("code", 0)), item.get("reason", ""), item.get("message", "")
@@ -93,11 +94,12 @@ class Watch:
     def _lines(self) -> Iterator[bytes]:
         query = {"watch": "true", "allowWatchBookmarks": "true",
                  "resourceVersion": self._version, "timeoutSeconds": str(WATCH_S)}  # fmt: skip
-        return self._api.lines(self._path, query, WATCH_S + 5.0)
+        return self._api.lines(self._path, query, WATCH_S + _LATE_S)
 
     def _note(self, why: str) -> None:
         if bool(why) != self._lost:
             self._lost = bool(why)
-            silent_s = time.monotonic() - self._heard
             if not self._over.is_set():
-                self._seer.blind(f"{why}; nothing was heard for {silent_s:.1f} s" if why else "")
+                self._seer.blind(why, self._heard_ns if why else time.monotonic_ns())
+        if not why:
+            self._heard_ns = time.monotonic_ns()

@@ -21,19 +21,26 @@ Claim = Callable[[Resource], str]
 
 class PodWatch:
     """`look` is called by one thread; `pods`, by name, is what it saw last, and shared with whoever
-    asks for a pod's node. `resources` are those that the run changes."""
+    asks for a pod's node. `resources` are those that the run changes. `bypassed` says why a fault
+    on connections cannot be all that it is any more."""
 
     def __init__(
         self, api: Api, namespace: str, found: Found, resources: tuple[Resource, ...], claim: Claim
     ) -> None:
         self.pods = found.pods
         self.troubles: list[str] = []
+        self.bypassed = ""
         self.moves: list[Move] = []
         self._reader = Reader(api, namespace, nodes={})
         self._resources = list(resources)
         self._claim = claim
         self._services = [
-            _Service(ref, [found.pods[r.name] for r in found.topology.named(service)])
+            _Service(
+                service,
+                ref,
+                [found.pods[r.name] for r in found.topology.named(service)],
+                headless=service in found.headless,
+            )
             for service, ref in found.workloads.items()
         ]
 
@@ -54,6 +61,7 @@ class PodWatch:
             self._come(service, there)
             if move := service.readdressed():
                 self.moves.append(move)
+                self._check_redirects(service, move)
 
     # ------------------------------------------------------------ who goes, and who comes
 
@@ -78,6 +86,17 @@ class PodWatch:
             if old:
                 self._replace(old, pod)
 
+    def _check_redirects(self, service: _Service, move: Readdressed) -> None:
+        """Connections to a Service's own address go through the proxy, whoever is behind it. Those
+        to pods themselves, as a headless Service names them, do so for the pods of before alone."""
+        new = sorted(set(move.now) - set(move.before))
+        ends = (r.target.rpartition("->")[2] for r in self._resources if isinstance(r, Edge))
+        if new and service.headless and service.name in ends:
+            self.bypassed = (
+                f"{service.name} is headless, and has a new pod at {', '.join(new)}: what goes to "
+                "it does not run through the proxy, which faults of dependencies need"
+            )
+
     def _replace(self, old: Pod, new: Pod) -> None:
         for resource in [r for r in self._resources if getattr(r, "netns", "") == MARK + old.uid]:
             successor = moved(resource, old, new)
@@ -91,7 +110,9 @@ class PodWatch:
 class _Service:
     """One service's pods, by uid. `seen` are all that ever were its own."""
 
-    def __init__(self, reference: str, pods: list[Pod]) -> None:
+    def __init__(self, name: str, reference: str, pods: list[Pod], *, headless: bool) -> None:
+        self.name = name
+        self.headless = headless
         self.reference = reference
         self.known = {pod.uid: pod for pod in pods}
         self.seen = dict(self.known)

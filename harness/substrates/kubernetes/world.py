@@ -68,8 +68,8 @@ class ClusterWorld:
         return self._rolling
 
     def troubles(self) -> tuple[str, ...]:
-        if self._lost:
-            raise HandsError(self._lost, lost=True)
+        if why := self._lost or self._pods.bypassed:
+            raise HandsError(why, lost=True)
         found, self._pods.troubles = tuple(self._pods.troubles), []
         return found
 
