@@ -22,6 +22,7 @@ from harness.substrates.kubernetes.leases import Leases, held
 from harness.substrates.kubernetes.objects import Pod, pod_of
 from harness.substrates.kubernetes.shipping import code, command
 from harness.substrates.kubernetes.stream import Exec
+from harness.substrates.kubernetes.together import started_together
 from harness.substrates.successor import SucceedingHands
 
 READY_S, AGAIN_S = 60.0, 15.0
@@ -93,7 +94,7 @@ def agents_on(crew: Crew, nodes: tuple[str, ...]) -> Iterator[Staff]:
             make_room(crew)
         for node in nodes:
             stack.callback(_remove, crew, node)
-        first = _all_started(crew, nodes, pool)
+        first = started_together(lambda node: _start(crew, node), nodes, pool, crew.api)
         for hands in first.values():
             stack.callback(hands.close)
 
@@ -117,24 +118,6 @@ def agents_on(crew: Crew, nodes: tuple[str, ...]) -> Iterator[Staff]:
 
         agents = {node: succeeded(node, hands) for node, hands in first.items()}
         yield Staff(agents, hire, first, crew.prolong)
-
-
-def _all_started(
-    crew: Crew, nodes: tuple[str, ...], pool: ThreadPoolExecutor
-) -> dict[str, DistantHands]:
-    """Or none: whatever ends one of them, or the waiting, ends the waiting for the others."""
-    begun = {node: pool.submit(_start, crew, node) for node in nodes}
-    try:
-        return {node: found.result() for node, found in begun.items()}
-    except BaseException:
-        crew.api.abort.set()
-        pool.shutdown(cancel_futures=True)
-        crew.api.abort.clear()
-        crew.api.leave()
-        for found in begun.values():
-            if not (found.cancelled() or found.exception()):
-                found.result().close()
-        raise
 
 
 @contextlib.contextmanager
