@@ -59,7 +59,10 @@ def cannot(resource: Resource, does: Effect | Act, labels: Pairs) -> str:
 def _other(resource: Resource) -> str:
     what = "redirect connections"
     if not isinstance(resource, Edge):
-        what = "reach the pod's processes: that takes SYS_PTRACE and KILL, and it asks for neither"
+        what = (
+            "reach the pod's processes: the first of a container takes no SIGSTOP or SIGKILL from "
+            "beside it, and it has no SYS_PTRACE"
+        )
     return f"an agent in an ephemeral container cannot {what} (agent: {{way: node}} can)"
 
 
