@@ -75,7 +75,7 @@ def test_a_lease_that_is_not_renewed(edge: ToxiproxyEdge, tmp_path: Path) -> Non
 
 
 def test_a_receipt_is_taken_back_again_and_again(edge: ToxiproxyEdge, tmp_path: Path) -> None:
-    with agents_here(tmp_path, 5.0) as hands:
+    with agents_here(tmp_path, 60.0) as hands:
         snapshot = hands.snapshot(edge)
         for generation in (1, 2):
             hands.make(edge, "r", generation, snapshot, ())

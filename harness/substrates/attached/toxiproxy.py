@@ -7,9 +7,7 @@ others put on the proxy stays there.
 
 from __future__ import annotations
 
-import json
 import secrets
-import shlex
 import socket
 import threading
 import time
@@ -25,17 +23,11 @@ from harness.agent.effects import (
     ToxiproxyEdge,
 )
 from harness.agent.protocol import TargetGone
-from harness.substrates.attached.toxiproxy_api import (
-    Server,
-    ToxiproxyError,
-    Unanswered,
-    path_of,
-)
-from harness.substrates.attached.toxiproxy_hold import Hold, slug
+from harness.substrates.attached.toxiproxy_api import Server, ToxiproxyError, Unanswered
+from harness.substrates.attached.toxiproxy_back import NONE, OTHERS, OURS, name_of, unmarked
+from harness.substrates.attached.toxiproxy_hold import Hold
 
 PREFIX = "harness-"
-NONE = "none"
-OURS, OTHERS = "toxics of harness", "toxics of others"
 _SETTLE_S = 0.2  # an answer that never came may belong to a request that is still carried out
 _LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 _ANY = ("", "0.0.0.0", "::", "[::]")  # noqa: S104  what a server may say of itself
@@ -120,7 +112,7 @@ class Toxiproxy:
         self._holds[edge].carry(effects)
 
     def _begin(self, edge: ToxiproxyEdge, snapshot: Snapshot) -> Hold:
-        server, name = self._server(edge), _name(edge, snapshot)
+        server, name = self._server(edge), name_of(edge, snapshot)
         if snapshot.settings["proxy"] == NONE and server.proxy(name) is None:
             server.create(name, edge.listen, edge.upstream)
         return Hold(edge, server, name, snapshot.mark)
@@ -131,62 +123,10 @@ class Toxiproxy:
             hold.close()
             for id, count in hold.met().items():
                 self._ended[id] = self._ended.get(id, 0.0) + count
-        server, name = self._server(edge), _name(edge, snapshot)
-        if _unmarked(server, name, snapshot) or hold is None:
+        server, name = self._server(edge), name_of(edge, snapshot)
+        if unmarked(server, name, snapshot) or hold is None:
             time.sleep(_SETTLE_S)
-            _unmarked(server, name, snapshot)
-
-
-def _unmarked(server: Server, name: str, snapshot: Snapshot) -> bool:
-    """Remove what bears the mark, and make the proxy as it was; whether there was anything."""
-    note = f"{snapshot.mark}-anew"
-    if server.proxy(note) is None:
-        try:
-            return _removed(server, name, snapshot)
-        except Unanswered:
-            if snapshot.settings.get(OTHERS) != NONE:  # or nobody has noted whether there are any
-                raise ToxiproxyError(_stuck(server, name, snapshot)) from None
-    _make_anew(server, name, snapshot, note)
-    return True
-
-
-def _stuck(server: Server, name: str, snapshot: Snapshot) -> str:
-    was, one = snapshot.settings, f"{server.url}{path_of(name)}"
-    made = json.dumps({"name": name, "listen": was["listen"], "upstream": was["upstream"]})
-    return (
-        f"the proxy {name} hangs on a connection that took nothing, which only deleting it ends, "
-        f"and toxics of others would go with it: {was.get(OTHERS)}. By hand: "
-        f"curl -X DELETE {one}; curl -d {shlex.quote(made)} {server.url}/proxies"
-    )
-
-
-def _make_anew(server: Server, name: str, snapshot: Snapshot, note: str) -> None:
-    """`note` is a proxy, too: it tells whoever goes on when we die in the middle."""
-    was = snapshot.settings
-    if was["proxy"] != NONE:
-        if server.proxy(note) is None:
-            server.create(note, "127.0.0.1:0", was["upstream"], enabled=False)
-        server.delete(name)
-        server.create(name, was["listen"], was["upstream"], was["enabled"] == "true")
-        server.delete(note)
-    else:
-        server.delete(name)
-
-
-def _removed(server: Server, name: str, snapshot: Snapshot) -> bool:
-    if snapshot.settings["proxy"] == NONE:
-        found = server.proxy(name)
-        server.delete(name)
-        return found is not None
-    ours = [t.name for t in server.toxics(name) if t.name.startswith(snapshot.mark)]
-    for toxic in ours:
-        server.remove(name, toxic)
-    there = server.proxy(name)
-    enabled = snapshot.settings["enabled"] == "true"
-    if there is not None and there.enabled != enabled:
-        server.enable(name, enabled)
-        return True
-    return bool(ours)
+            unmarked(server, name, snapshot)
 
 
 def server_of(edge: ToxiproxyEdge) -> Server:
@@ -211,11 +151,6 @@ def foreign_toxics(server: Server, edge: ToxiproxyEdge) -> tuple[str, ...]:
     found = proxy_at(server, edge)
     toxics = server.toxics(found.name) if found else ()
     return tuple(f"{t.name} ({t.type}, {t.stream})" for t in toxics)
-
-
-def _name(edge: ToxiproxyEdge, snapshot: Snapshot) -> str:
-    there = snapshot.settings["proxy"]
-    return f"{snapshot.mark}-{slug(edge.target)}" if there == NONE else there
 
 
 def _same(one: str, other: str, *also: str) -> bool:
