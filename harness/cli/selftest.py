@@ -128,7 +128,7 @@ def selftest(
         report = conduct(asked, ground, Counting(sys.stderr))
         kept = report.exit_status is Exit.LEFT_BEHIND
         home.rename(home.with_name(f"{home.name}-left")) if kept else None
-    _write(report, outputs or ("console",))
+        _write(report, outputs or ("console",))  # also if what was made is not to be removed
     if kept:
         click.echo(f"the runs that left something are in {home}-left", err=True)
     sys.exit(report.exit_status)
