@@ -45,8 +45,7 @@ class Nodes:
         if PoweredOff in effects:
             self._power.off(_name(node))
         elif before.get("power") == "on" and not self._power.missing and not self._answers(node):
-            self._power.on(_name(node))
-            self._await(node)
+            self._switch_on(node)
         self._power.settled(_name(node), held=PoweredOff in effects)
         self._cordon(node, cordoned=cordon is not None or before["unschedulable"] == "true")
         if cordon is not None and cordon.drained:
@@ -98,11 +97,17 @@ class Nodes:
             return False
         return True
 
-    def _await(self, node: Node) -> None:
+    def _switch_on(self, node: Node) -> None:
+        """A switch may refuse what was switched before: a node that boots slowly is waited for."""
+        said = f"{node.target} has power again and does not answer"
+        try:
+            self._power.on(_name(node))
+        except HandsError as error:
+            said = str(error)
         until = time.monotonic() + _BACK_S
         while not self._answers(node):
             if time.monotonic() > until:
-                raise HandsError(f"{node.target} has power again and does not answer")
+                raise HandsError(said)
             time.sleep(0.2)
 
     def _object(self, node: Node) -> Json:
