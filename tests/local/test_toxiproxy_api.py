@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import re
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from commands import harness
 from toxiproxy_servers import OURS, REAL, Api, Upstream, alike, all_of, running
 
 PROXY = {"name": "p", "listen": "127.0.0.1:0", "upstream": "127.0.0.1:9"}
@@ -347,3 +350,34 @@ def test_metrics_count_what_went_through() -> None:
             seen.append((status, headers["content-type"], ours))
     assert seen[0] == seen[1]
     assert len(seen[0][2]) == 8
+
+
+def test_a_file_of_proxies(tmp_path: Path) -> None:
+    config = tmp_path / "proxies.json"
+    config.write_text(json.dumps([PROXY, {**OFF, "name": "q"}]))
+    seen = []
+    for which in (OURS, REAL):
+        with running(which, "--config", str(config)) as api:
+            seen.append(alike(api.raw("GET", "/proxies")))
+    assert seen[0] == seen[1]
+    assert len(json.loads(seen[0][2])) == 2
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (("--config", "none.json"), "--config none.json: No such file or directory"),
+        (("--config", "{}"), "--config, after 0 proxies: bad request body: "),
+        (("--config", '[{"name":"x"}]'), "after 0 proxies: missing required field: upstream at proxy 1"),
+        (("--config", '[{"name":"a","upstream":"u"},{"name":"b","upstream":"u","listen":"z"}]'), "after 1 proxies: address z"),
+        (("--listen", "203.0.113.1:0"), "--listen 203.0.113.1:0: "), (("--listen", "8474"), "--listen 8474: address 8474"),
+    ],
+)  # fmt: skip
+def test_what_it_cannot_begin_with(tmp_path: Path, argv: tuple[str, str], said: str) -> None:
+    """The real server logs it and goes on without."""
+    (tmp_path / "given").write_text(argv[1])
+    given = "given" if argv[1][0] in "[{" else argv[1]
+    done = harness("toxiproxy", "--listen", "127.0.0.1:0", argv[0], given, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "error HX200: " in done.stderr
+    assert said in done.stderr
