@@ -266,7 +266,8 @@ def _again(crew: Crew, node: str) -> DistantHands:
         try:
             return _successor(crew, node)
         except (ApiError, HandsError, NotReady, Refused) as error:
-            if time.monotonic() > until or crew.api.abort.wait(_LOOK_S):
+            over = time.monotonic() > until or crew.api.given_up
+            if over or crew.api.abort.wait(_LOOK_S):
                 said = f"no other agent on node {node}: {error}"
                 raise HandsError(said, lost=True) from None
 

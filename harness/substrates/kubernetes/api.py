@@ -75,12 +75,19 @@ class Api:
         self._client: ApiClient = ApiClient(configuration)
         self._patience_s = patience_s
         self._lost_at = 0.0
+        self._leaving = False
         self._last_try = threading.Semaphore(1 << 30)
 
     def leave(self) -> None:
         """From now on a server that has been silent for all our patience is tried once more, and
         then no longer: whoever goes has many things to say, and each would wait for it."""
-        self._last_try = threading.Semaphore(1)
+        if not self._leaving:
+            self._leaving = True
+            self._last_try = threading.Semaphore(1)
+
+    @property
+    def given_up(self) -> bool:
+        return self._leaving and not self._patience_left_s()
 
     def get(self, path: str, **query: str) -> Json:
         return self._patiently("GET", path, query=query)
