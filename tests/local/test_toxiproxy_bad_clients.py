@@ -58,7 +58,7 @@ def test_mangled_requests(api: Api) -> None:
             else:
                 sent[at:at] = sent[at : at + 20]
         statuses.add(answer(api, bytes(sent)))
-    assert not {s for s in statuses if s >= 500}
+    assert not {s for s in statuses if s >= 500} - {505}, "505: another HTTP, as the real one says"
     assert 400 in statuses
 
 
