@@ -215,20 +215,26 @@ def _executed(
     ended by then: a cluster that falls silent does not end a stream."""
     log = Path("/dev/null")
     stream = Exec(api, pod.namespace, pod.name, command, log, container="harness")
-    late = threading.Timer(within_s, stream.cut)
-    late.daemon = True
-    late.start()
+    late = threading.Event()
+
+    def give_up() -> None:
+        late.set()
+        stream.cut()
+
+    timer = threading.Timer(within_s, give_up)
+    timer.daemon = True
+    timer.start()
     data = b""
     try:
         with contextlib.suppress(OSError):
             stream.writer.write(given)
             stream.writer.close()
             data = stream.reader.read()
-        if late.finished.is_set():
+        if late.is_set():
             said = f"{command[0]} in {pod.name} did not end within {within_s:g} s"
             raise ApiError(0, "Unreachable", said)
         return data, stream.ended(_STATUS_S)
     finally:
-        late.cancel()
+        timer.cancel()
         stream.close()
         stream.reader.close()
