@@ -47,6 +47,8 @@ class Server:
         self._timeout_s = timeout_s
         self._turn = threading.Lock()
         self._session = requests.Session()
+        # One that the server has just closed for idling would take a POST with it.
+        self._session.headers["Connection"] = "close"
         self._session.trust_env = False  # no proxy of the environment is on the way to a proxy
 
     def version(self) -> str:
