@@ -28,8 +28,8 @@ from typing import Any
 
 from harness.agent.effects import InForce, Link
 from harness.capabilities import Links
-from harness.experiment.model import Cluster, System
 from harness.experiment.system_file import load_system
+from harness.experiment.system_model import Cluster, System
 from harness.faults.fault import Held, Look
 from harness.faults.network.latency import Latency
 from harness.substrates.kubernetes.consent import ALLOW

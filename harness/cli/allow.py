@@ -23,7 +23,7 @@ def allow(
     harness allow shop network process
     harness allow shop --revoke
     """  # noqa: D301  click's mark is a real backspace
-    from harness.experiment.model import Cluster
+    from harness.experiment.system_model import Cluster
     from harness.substrates.kubernetes.button import allow as label
     from harness.substrates.kubernetes.consent import ALLOW
 

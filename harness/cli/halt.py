@@ -8,7 +8,7 @@ import click
 
 from harness.cli.options import kubeconfig_option
 from harness.errors import HarnessError, UsageError
-from harness.experiment.model import Cluster
+from harness.experiment.system_model import Cluster
 from harness.record.directory import RunDirectory
 from harness.run import state
 

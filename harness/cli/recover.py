@@ -10,7 +10,7 @@ import click
 from harness.cli.options import kubeconfig_option
 from harness.cli.report import find_run
 from harness.errors import Exit, Refused
-from harness.experiment.model import Cluster
+from harness.experiment.system_model import Cluster
 from harness.record.directory import RunDirectory
 from harness.run import state
 from harness.run.recover import Recovery, recover_cluster, recover_run

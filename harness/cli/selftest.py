@@ -20,7 +20,7 @@ from harness.errors import Exit, UsageError
 from harness.experiment.problems import nearest
 
 if TYPE_CHECKING:
-    from harness.experiment.model import Cluster
+    from harness.experiment.system_model import Cluster
     from harness.selftest.ground import Ground
     from harness.selftest.report import Report
 
@@ -138,8 +138,8 @@ def _cluster(system: Path | None, kubeconfig: Path | None, namespace: str) -> Cl
     """Where it is to be: none is this machine."""
     if not system and not kubeconfig:
         return None
-    from harness.experiment.model import Cluster
     from harness.experiment.system_file import load_system
+    from harness.experiment.system_model import Cluster
 
     if kubeconfig:
         os.environ["HARNESS_KUBECONFIG"] = str(kubeconfig.absolute())

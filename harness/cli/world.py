@@ -15,7 +15,7 @@ import click
 from harness.errors import Refused, UsageError
 
 if TYPE_CHECKING:
-    from harness.experiment.model import System
+    from harness.experiment.system_model import System
     from harness.substrates.local.process import WorldChild
     from harness.substrates.local.world import LocalWorld
     from harness.substrates.substrate import Topology

@@ -8,9 +8,9 @@ from pathlib import Path
 from harness.errors import UsageError
 from harness.experiment import codes, shapes
 from harness.experiment.fields import Fields
-from harness.experiment.model import Metadata
 from harness.experiment.problems import Problems, did_you_mean
 from harness.experiment.shapes import Shape
+from harness.experiment.system_model import Metadata
 from harness.experiment.tree import Node, read_tree
 
 _MORE_THAN_ALLOWED = 300 * 1024

@@ -7,10 +7,11 @@ from pathlib import Path
 from harness.curves import Varying
 from harness.experiment import codes, shapes
 from harness.experiment.fields import Fields
-from harness.experiment.model import Arrivals, Closed, Load, System
+from harness.experiment.model import Arrivals, Closed, Load
 from harness.experiment.problems import did_you_mean
 from harness.experiment.requests import read_data, read_requests
 from harness.experiment.sections import existing_file, place_of
+from harness.experiment.system_model import System
 from harness.units import Duration, Rate
 
 _NO_RATE: Varying[Rate] = Varying(((0.0, 0.0),), True, "0/s")

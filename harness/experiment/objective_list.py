@@ -7,9 +7,10 @@ from pathlib import Path
 
 from harness.experiment import codes, shapes, target_shapes
 from harness.experiment.fields import Fields, wrong
-from harness.experiment.model import Intervention, Objective, System
+from harness.experiment.model import Intervention, Objective
 from harness.experiment.objectives import MisreadError, read_objective
 from harness.experiment.problems import Problems, did_you_mean
+from harness.experiment.system_model import System
 from harness.experiment.tree import Node
 
 

@@ -7,7 +7,8 @@ path by which a service says that it is ready.
 from __future__ import annotations
 
 from harness.curves import Varying
-from harness.experiment.model import Arrivals, Load, Request, Service, System
+from harness.experiment.model import Arrivals, Load, Request
+from harness.experiment.system_model import Service, System
 from harness.units import Duration, Rate
 
 #: A gap of 50 ms is the resolution of a recovery, and no system notices the work.

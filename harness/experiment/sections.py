@@ -8,10 +8,7 @@ from pathlib import Path
 
 from harness.experiment import codes, shapes
 from harness.experiment.fields import Fields, wrong
-from harness.experiment.model import (
-    Abort,
-    Guard,
-)
+from harness.experiment.model import Abort, Guard
 from harness.experiment.objectives import MisreadError, read_abort
 from harness.experiment.problems import Place, Problems, nearest
 from harness.experiment.tree import Node

@@ -14,12 +14,13 @@ from harness.experiment import codes, shapes
 from harness.experiment.documents import open_tree, read_metadata, top
 from harness.experiment.fields import Fields
 from harness.experiment.load_section import read_load
-from harness.experiment.model import Experiment, Guard, Metadata, System
+from harness.experiment.model import Experiment, Guard
 from harness.experiment.objective_list import Surroundings, read_objectives
 from harness.experiment.prober import probed
 from harness.experiment.problems import Problems
 from harness.experiment.sections import existing_file, read_guard
 from harness.experiment.system_file import load_system, read_system
+from harness.experiment.system_model import Metadata, System
 from harness.experiment.timeline import Context, FindFault, read_timeline
 from harness.experiment.tree import Node
 from harness.experiment.variables import Substitution, Variables

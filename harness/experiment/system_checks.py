@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from harness.experiment import codes
-from harness.experiment.model import Service
 from harness.experiment.problems import Problems, did_you_mean
+from harness.experiment.system_model import Service
 from harness.experiment.targets import CLIENT
 from harness.experiment.tree import Entry, Node
 

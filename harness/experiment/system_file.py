@@ -9,7 +9,9 @@ from pathlib import Path
 from harness.experiment import codes, system_shapes
 from harness.experiment.documents import open_document, read_metadata
 from harness.experiment.fields import Fields, mapping, plain_name
-from harness.experiment.model import (
+from harness.experiment.problems import Problems
+from harness.experiment.system_checks import check_together
+from harness.experiment.system_model import (
     LOAD_POD,
     THROUGH,
     WAYS,
@@ -19,8 +21,6 @@ from harness.experiment.model import (
     Service,
     System,
 )
-from harness.experiment.problems import Problems
-from harness.experiment.system_checks import check_together
 from harness.experiment.tree import Entry, Node
 from harness.experiment.workloads import PLACES, in_full
 from harness.units import Duration

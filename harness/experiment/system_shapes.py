@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from harness.experiment.model import THROUGH, WAYS
 from harness.experiment.shapes import (
     INTEGER,
     NAME,
@@ -14,6 +13,7 @@ from harness.experiment.shapes import (
     Shape,
     document,
 )
+from harness.experiment.system_model import THROUGH, WAYS
 
 RESTART = Shape(
     "restart",

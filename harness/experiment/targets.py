@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from harness.experiment import codes
 from harness.experiment.codes import Code
-from harness.experiment.model import Service, System, Where
+from harness.experiment.model import Where
 from harness.experiment.problems import did_you_mean
+from harness.experiment.system_model import Service, System
 from harness.experiment.workloads import in_full
 
 #: The host that the load lives on.

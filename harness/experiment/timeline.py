@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from harness.experiment import codes, shapes
 from harness.experiment.fields import Fields, plain_data
 from harness.experiment.labels import parsed, parsed_fields
-from harness.experiment.model import Intervention, System, Where
+from harness.experiment.model import Intervention, Where
 from harness.experiment.problems import Place, Problems, did_you_mean, nearest
+from harness.experiment.system_model import System
 from harness.experiment.targets import misplaced
 from harness.experiment.tree import Entry, Node
 from harness.units import Duration

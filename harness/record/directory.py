@@ -21,15 +21,8 @@ from typing import Any
 from harness.agent.effects import decode, encode
 from harness.clock import Epoch
 from harness.errors import UsageError
-from harness.experiment.model import (
-    Abort,
-    AgentPod,
-    Cluster,
-    Data,
-    Expect,
-    Objective,
-    Request,
-)
+from harness.experiment.model import Abort, Data, Expect, Objective, Request
+from harness.experiment.system_model import AgentPod, Cluster
 from harness.record.joined import with_joined
 from harness.record.journal import Step, read
 from harness.record.plan import LoadPlan, Place, Plan, PlannedEffect

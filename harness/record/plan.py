@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.agent.effects import Act, Effect, Resource
-from harness.experiment.model import Abort, Cluster, Data, Objective, Request
+from harness.experiment.model import Abort, Data, Objective, Request
+from harness.experiment.system_model import Cluster
 
 
 @dataclass(frozen=True)

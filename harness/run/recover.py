@@ -17,7 +17,7 @@ from pathlib import Path
 from harness.agent.effects import Resource, Snapshot, decode
 from harness.capabilities import Hands, HandsError
 from harness.errors import NotReady, Refused, UsageError
-from harness.experiment.model import Cluster
+from harness.experiment.system_model import Cluster
 from harness.record.actor import actor, wall_time
 from harness.record.directory import RunDirectory
 from harness.record.joined import with_joined

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness.agent.effects import encode
 from harness.capabilities import Signals
-from harness.experiment.model import System
+from harness.experiment.system_model import System
 from harness.record.resources import FILE
 from harness.substrates.substrate import Child, Substrate, World
 

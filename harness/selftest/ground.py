@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Protocol
 
 from harness.agent.effects import Process
-from harness.experiment.model import Experiment, System
+from harness.experiment.model import Experiment
+from harness.experiment.system_model import System
 from harness.record.directory import RunDirectory
 from harness.selftest.family import Family
 from harness.selftest.results import Cell

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from harness.agent.effects import Edge, Link, Processes, Resource
 from harness.capabilities import Edges, Links, Signals
-from harness.experiment.model import System
+from harness.experiment.system_model import System
 from harness.mechanisms import namespaces as ns
 from harness.mechanisms.netlink import Netlink
 from harness.substrates.attached import AttachedSubstrate

@@ -19,8 +19,9 @@ from pathlib import Path
 
 from harness.agent.effects import Process
 from harness.agent.stepping import LISTENER
-from harness.experiment.model import Experiment, System
+from harness.experiment.model import Experiment
 from harness.experiment.source import load_experiment
+from harness.experiment.system_model import System
 from harness.faults import registry
 from harness.faults.examples import example
 from harness.faults.fault import Event, Fault

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from harness.errors import UsageError
-from harness.experiment.model import System
+from harness.experiment.system_model import System
 from harness.substrates.substrate import Substrate
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from typing import Protocol
 from harness.agent.effects import Act, Effect, ProxiedEdge, Resource, ToxiproxyEdge
 from harness.capabilities import Hands
 from harness.experiment.labels import FIELDS, holds, parsed
-from harness.experiment.model import Intervention, System
+from harness.experiment.model import Intervention
+from harness.experiment.system_model import System
 from harness.experiment.workloads import in_full
 from harness.load.driver import Launch
 from harness.record.moves import Move

@@ -10,7 +10,7 @@ from harness.agent.effects import Unit
 from harness.agent.ladder import LADDER
 from harness.capabilities import Edges, Links, Signals, Units
 from harness.errors import Refused
-from harness.experiment.model import Metadata, Service, System
+from harness.experiment.system_model import Metadata, Service, System
 from harness.run import state
 from harness.substrates import registry
 from harness.substrates.attached import AttachedSubstrate

@@ -16,7 +16,7 @@ from devcluster import layout
 
 from harness.cli.options import load
 from harness.errors import Refused
-from harness.experiment.model import AgentPod
+from harness.experiment.system_model import AgentPod
 from harness.faults import registry
 from harness.faults.examples import example
 from harness.run.plan import make_plan

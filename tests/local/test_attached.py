@@ -13,7 +13,7 @@ import pytest
 
 from harness.agent.effects import Kill, Processes, ProcessesSeen
 from harness.capabilities import Links, Signals, Units
-from harness.experiment.model import Metadata, Service, System
+from harness.experiment.system_model import Metadata, Service, System
 from harness.substrates.attached import AttachedSubstrate
 from harness.substrates.attached.identity import listening_on, start_of
 

@@ -263,7 +263,7 @@ def test_a_service_that_never_answers_is_not_ready(tmp_path, monkeypatch):
 
 
 def test_a_command_that_does_not_exist_is_not_ready(tmp_path):
-    from harness.experiment.model import Service
+    from harness.experiment.system_model import Service
 
     made = system(tmp_path, Service("db", run="./no-such-server", port=1, ready="tcp"))
     with pytest.raises(NotReady, match="no-such-server"), LOCAL.open(made, tmp_path, 5.0):

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from harness.capabilities import Edges, Links, Signals, Units
-from harness.experiment.model import Metadata, Service, System
+from harness.experiment.system_model import Metadata, Service, System
 from harness.faults import registry
 from harness.substrates.local.process import Asked, spawn
 from harness.substrates.local.support import why_not

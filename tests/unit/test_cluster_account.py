@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from harness.capabilities import Nodes, Workloads
-from harness.experiment.model import Cluster, Intervention, Metadata, Service, System, Where
+from harness.experiment.model import Intervention, Where
+from harness.experiment.system_model import Cluster, Metadata, Service, System
 from harness.faults import registry
 from harness.substrates.kubernetes.account import Account, lacks
 from harness.substrates.kubernetes.api import ApiError

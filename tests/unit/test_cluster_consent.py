@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from harness.experiment.model import AgentPod
+from harness.experiment.system_model import AgentPod
 from harness.substrates.kubernetes.consent import ALLOW, allows, protected, refused
 from harness.substrates.kubernetes.manifest import LABEL, NAME, agent_job, label_of, pod_name
 from harness.substrates.kubernetes.objects import pod_of

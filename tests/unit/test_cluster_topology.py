@@ -8,7 +8,7 @@ import pytest
 
 from harness.agent.effects import DNS, PROBES, Link, LinkProfile, Spared
 from harness.errors import Refused
-from harness.experiment.model import Cluster, Metadata, Service, System
+from harness.experiment.system_model import Cluster, Metadata, Service, System
 from harness.faults.zone.down import Down
 from harness.substrates.kubernetes.api import ApiError
 from harness.substrates.kubernetes.objects import selector_text

@@ -7,7 +7,7 @@ import pytest
 from harness.agent.effects import Edge, Link, Processes, Unit
 from harness.capabilities import Edges, Links, Signals, Units
 from harness.errors import Refused
-from harness.experiment.model import Metadata, Service, System
+from harness.experiment.system_model import Metadata, Service, System
 from harness.substrates.local import layout
 from harness.substrates.local.spec import Host, WorldSpec, spec_from_json
 from harness.substrates.local.substrate import LocalSubstrate

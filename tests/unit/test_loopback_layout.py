@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from harness.experiment.model import Metadata, Service, System
+from harness.experiment.system_model import Metadata, Service, System
 from harness.substrates.loopback import layout
 from harness.substrates.loopback.spec import Caller, Door, LoopbackSpec, Passage, spec_from_json
 from harness.substrates.loopback.substrate import LoopbackSubstrate

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.experiment.model import Cluster
+from harness.experiment.system_model import Cluster
 from harness.selftest.cluster.objects import Slot
 from harness.selftest.cluster.seen import Seen, differences
 from harness.selftest.cluster.sight import Sight

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from test_cluster_topology import ANSWERS, CORE, Answers, made, pod
 
-from harness.experiment.model import Service
+from harness.experiment.system_model import Service
 from harness.substrates.kubernetes.reading import Reader
 from harness.substrates.kubernetes.surroundings import is_rolling, look_around
 from harness.substrates.kubernetes.topology import find

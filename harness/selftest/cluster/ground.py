@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import NotReady, Refused
-from harness.experiment.model import Cluster
+from harness.experiment.system_model import Cluster
 from harness.faults import registry
 from harness.selftest.cluster import objects
 from harness.selftest.cluster.experiment import acted_on, by_agents, files

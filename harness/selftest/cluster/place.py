@@ -9,8 +9,9 @@ from pathlib import Path
 
 from harness.agent.effects import Process
 from harness.agent.stepping import LISTENER
-from harness.experiment.model import Cluster, Experiment, System
+from harness.experiment.model import Experiment
 from harness.experiment.source import load_experiment
+from harness.experiment.system_model import Cluster, System
 from harness.faults import registry
 from harness.record.directory import RunDirectory
 from harness.selftest.cluster.sight import Sight

@@ -11,7 +11,7 @@ import subprocess
 from dataclasses import dataclass
 
 from harness.errors import Refused
-from harness.experiment.model import Cluster
+from harness.experiment.system_model import Cluster
 
 _PROGRAM, _OFF = "devcluster", ["poweroff", "{node}"]
 _SWITCH_S = 60.0

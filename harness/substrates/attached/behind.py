@@ -10,7 +10,7 @@ from importlib.util import find_spec
 
 from harness.agent.effects import ToxiproxyEdge
 from harness.agent.protocol import Failed
-from harness.experiment.model import System
+from harness.experiment.system_model import System
 from harness.substrates.attached.identity import is_served
 from harness.substrates.attached.proxies import LOOPBACK, ours
 from harness.substrates.substrate import Topology

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.errors import NotReady
-from harness.experiment.model import Service, System
+from harness.experiment.system_model import Service, System
 from harness.mechanisms import proxy_listening
 from harness.mechanisms.place import EDGES
 from harness.mechanisms.proxy_listening import Opened

@@ -21,7 +21,8 @@ from harness.agent.effects import (
     ToxiproxyEdge,
 )
 from harness.capabilities import Edges, Hands, Signals
-from harness.experiment.model import Intervention, Service, System
+from harness.experiment.model import Intervention
+from harness.experiment.system_model import Service, System
 from harness.load.driver import Launch
 from harness.mechanisms.place import PLACE
 from harness.record.moves import Move

@@ -10,7 +10,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from harness.experiment.model import Cluster, Intervention, System
+from harness.experiment.model import Intervention
+from harness.experiment.system_model import Cluster, System
 from harness.experiment.workloads import in_full
 from harness.substrates.kubernetes.api import Api, ApiError, Json
 from harness.substrates.kubernetes.permissions import Request, Use, needed

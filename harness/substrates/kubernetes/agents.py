@@ -13,7 +13,7 @@ from pathlib import Path
 from harness.agent.effects import Resource
 from harness.capabilities import Hands, HandsError
 from harness.errors import NotReady, Refused
-from harness.experiment.model import AgentPod
+from harness.experiment.system_model import AgentPod
 from harness.substrates.kubernetes import boarding, manifest
 from harness.substrates.kubernetes.api import UNTRUSTED, Api, ApiError, Json
 from harness.substrates.kubernetes.deadlines import Deadlines

@@ -21,7 +21,7 @@ from harness.agent.effects import (
     Snapshot,
 )
 from harness.errors import NotReady
-from harness.experiment.model import AgentPod
+from harness.experiment.system_model import AgentPod
 from harness.mechanisms.nfqueue import refusal
 from harness.substrates.kubernetes import manifest
 from harness.substrates.kubernetes.api import STRATEGIC, Api, Json

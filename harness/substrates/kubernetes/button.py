@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.agent.button import HALT
-from harness.experiment.model import Cluster
+from harness.experiment.system_model import Cluster
 from harness.substrates.kubernetes.agents import refusal
 from harness.substrates.kubernetes.api import Api, ApiError
 from harness.substrates.kubernetes.connection import Connection, connect

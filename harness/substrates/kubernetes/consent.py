@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from harness.agent.button import HALT
-from harness.experiment.model import Cluster
+from harness.experiment.system_model import Cluster
 from harness.substrates.kubernetes.manifest import LABEL, NAME
 from harness.substrates.kubernetes.objects import Pairs, Pod
 from harness.substrates.kubernetes.reading import Reader

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.capabilities import Nodes, Units, Workloads
 from harness.errors import Exit
-from harness.experiment.model import Cluster, System
+from harness.experiment.system_model import Cluster, System
 from harness.substrates.check import Check
 from harness.substrates.kubernetes.account import kinds_of, line_of, missing
 from harness.substrates.kubernetes.agents import refusal

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import NotReady
-from harness.experiment.model import AgentPod
+from harness.experiment.system_model import AgentPod
 from harness.load.mirror import Given, Mirror
 from harness.load.spec import WorkerSpec
 from harness.substrates.kubernetes import manifest, restricted

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from harness.experiment.model import AgentPod
+from harness.experiment.system_model import AgentPod
 
 Json = dict[str, Any]
 

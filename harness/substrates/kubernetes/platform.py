@@ -30,7 +30,7 @@ from harness.agent.effects import (
     Workload,
 )
 from harness.capabilities import HandsError
-from harness.experiment.model import Cluster
+from harness.experiment.system_model import Cluster
 from harness.substrates.kubernetes.api import Api, ApiError
 from harness.substrates.kubernetes.leases import Leases, Was
 from harness.substrates.kubernetes.nodes import Nodes

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from harness.capabilities import HandsError
-from harness.experiment.model import Cluster
+from harness.experiment.system_model import Cluster
 from harness.substrates.kubernetes import manifest
 from harness.substrates.kubernetes.agents import refusal
 from harness.substrates.kubernetes.api import Api, ApiError, Json

@@ -23,7 +23,8 @@ from harness.agent.effects import (
 from harness.agent.effects import Pod as PodResource
 from harness.capabilities import Edges, HandsError, Links, Nodes, Pods, Signals, Workloads
 from harness.errors import NotReady, Refused
-from harness.experiment.model import Cluster, Intervention, System
+from harness.experiment.model import Intervention
+from harness.experiment.system_model import Cluster, System
 from harness.mechanisms.nfqueue import NfQueue
 from harness.mechanisms.pods import MARK
 from harness.record.plan import Place

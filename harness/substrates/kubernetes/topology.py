@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.experiment import model
+from harness.experiment import system_model as model
 from harness.substrates.kubernetes.objects import Node, Pod, Service
 from harness.substrates.kubernetes.reading import Reader
 from harness.substrates.kubernetes.ways import ways_to

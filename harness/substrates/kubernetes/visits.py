@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.agent.effects import Edge, Link, Processes, Resource
 from harness.capabilities import Edges, HandsError, Links, Signals
 from harness.errors import Exit, HarnessError
-from harness.experiment.model import AgentPod
+from harness.experiment.system_model import AgentPod
 from harness.mechanisms.pods import MARK
 from harness.substrates.kubernetes.agents import Crew, make_room, visitor_on
 from harness.substrates.kubernetes.api import Api, ApiError

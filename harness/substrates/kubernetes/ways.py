@@ -14,7 +14,7 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from harness.errors import Refused
-from harness.experiment import model
+from harness.experiment import system_model as model
 from harness.substrates.kubernetes.ingresses import Door
 from harness.substrates.kubernetes.objects import Node, Pod, Service, ServicePort
 from harness.substrates.kubernetes.reading import Reader

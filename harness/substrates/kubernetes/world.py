@@ -13,7 +13,7 @@ from harness.agent.button import HALT
 from harness.agent.effects import Resource
 from harness.capabilities import Hands, HandsError
 from harness.errors import Refused
-from harness.experiment.model import Cluster
+from harness.experiment.system_model import Cluster
 from harness.load.driver import Launch
 from harness.record.moves import Move
 from harness.substrates.attached.children import AttachedChild, tied_child

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from harness.errors import Refused
-from harness.experiment.model import Service, System
+from harness.experiment.system_model import Service, System
 from harness.substrates.local.spec import DATA, HOME, Command, Host
 from harness.substrates.substrate import Replica, Topology
 

@@ -12,7 +12,8 @@ import harness
 from harness.agent.effects import Act, Edge, Effect, Link, Processes, Resource, Unit
 from harness.agent.stepping import step
 from harness.capabilities import Edges, Links, Signals, Units
-from harness.experiment.model import Intervention, System
+from harness.experiment.model import Intervention
+from harness.experiment.system_model import System
 from harness.substrates.local import layout
 from harness.substrates.local.channel import world_name
 from harness.substrates.local.mounts import is_private

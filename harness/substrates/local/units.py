@@ -23,7 +23,7 @@ from harness.agent.effects import (
     decode,
 )
 from harness.capabilities import Hands, HandsError
-from harness.experiment.model import System
+from harness.experiment.system_model import System
 from harness.substrates.local import channel
 from harness.substrates.local.readiness import is_ready
 from harness.substrates.substrate import Replica, Topology

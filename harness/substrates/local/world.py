@@ -15,7 +15,7 @@ from pathlib import Path
 
 from harness.capabilities import Hands, HandsError
 from harness.errors import NotReady
-from harness.experiment.model import Service, System
+from harness.experiment.system_model import Service, System
 from harness.load.driver import Launch
 from harness.record.moves import Move
 from harness.substrates.local import channel

@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from harness.experiment.model import Service, System
+from harness.experiment.system_model import Service, System
 from harness.mechanisms.place import EDGES
 from harness.substrates.local.layout import (
     CLIENT,

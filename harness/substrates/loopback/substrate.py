@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 
 from harness.agent.effects import Act, Effect, Processes, ProxiedEdge, Resource, Unit
 from harness.capabilities import Edges, Signals, Units
-from harness.experiment.model import Intervention, System
+from harness.experiment.model import Intervention
+from harness.experiment.system_model import System
 from harness.mechanisms.place import EDGES, KEEPERS, PLACE
 from harness.substrates.local.agent import agents_of
 from harness.substrates.local.channel import world_name

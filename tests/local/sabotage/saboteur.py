@@ -34,7 +34,7 @@ from harness.agent.effects import (
     Unit,
 )
 from harness.capabilities import Edges, Hands, Links, Signals, Units
-from harness.experiment.model import System
+from harness.experiment.system_model import System
 from harness.substrates.local import agent as local_agent
 from harness.substrates.local.process import Asked
 from harness.substrates.local.substrate import LocalSubstrate
