@@ -15,7 +15,7 @@ from devcluster.processes import in_network, living
 from devcluster.shell import attempt, run
 
 _BRIDGE = "br0"
-_VANISHING_S = 5.0
+_VANISHING_S = 30.0
 
 
 def plug_in(layout: Layout, node: str) -> None:
