@@ -112,7 +112,7 @@ def _recover(directory: RunDirectory, run_id: str, alive: bool) -> Recovery:
     except UsageError as error:
         return _unreadable(directory, run_id, error)
     try:
-        ended = _load_ended(directory, run_id)
+        ended = _ended_there(directory, run_id, empty=not found)
         if not found:
             says = "its load was ended" if ended else "nothing was left behind"
             return Recovery(run_id, says, ended)
@@ -126,15 +126,18 @@ def _recover(directory: RunDirectory, run_id: str, alive: bool) -> Recovery:
         return Recovery(run_id, "nobody could be asked to take it back", left=left)
 
 
-def _load_ended(directory: RunDirectory, run_id: str) -> tuple[str, ...]:
-    """Load in pods of a run that did not see its world closed."""
+def _ended_there(directory: RunDirectory, run_id: str, empty: bool) -> tuple[str, ...]:
+    """What a run that did not see its world closed has on a cluster beside its faults: load in
+    pods; where it holds nothing (`empty`), Leases."""
     plan, steps = directory.plan(), salvaged(chain_of(directory.journal))
-    over = any(step.step in _CLOSED for step in steps)
-    if over or plan.place is None or plan.load is None or plan.load.origin == "here":
+    if plan.place is None or any(step.step in _CLOSED for step in steps):
         return ()
-    from harness.substrates.kubernetes.recovering import end_load_of
+    from harness.substrates.kubernetes.recovering import end_load_of, free
 
-    ended = end_load_of(plan.place, run_id)
+    away = plan.load is not None and plan.load.origin != "here"
+    ended = end_load_of(plan.place, run_id) if away else ()
+    if empty:
+        free(plan.place, run_id)
     with closing(Journal(directory.journal)) as journal:
         journal.append("world.closed", by="harness recover", who=actor(), when=wall_time())
     return ended

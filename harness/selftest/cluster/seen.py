@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from harness.selftest.cluster.objects import Slot
 from harness.substrates.kubernetes import manifest
 from harness.substrates.kubernetes.api import Api, Json
-from harness.substrates.kubernetes.leases import leases_in, left_s, was_in
+from harness.substrates.kubernetes.leases import leases_in
 from harness.substrates.kubernetes.objects import node_of
 
 _OURS = "harness.dev/"
@@ -67,8 +67,7 @@ class Seen:
         return list(self._of_run(f"/api/v1/namespaces/{self.agents}/pods", run_id))
 
     def objects_of(self, run_id: str) -> Iterator[str]:
-        """Jobs, pods and Leases of a run that are there. An expired one without a receipt is
-        anybody's: the next run takes it, the janitor deletes it."""
+        """Jobs, pods and Leases of a run that are there."""
         places = {
             "Job": f"/apis/batch/v1/namespaces/{self.agents}/jobs",
             "pod": f"/api/v1/namespaces/{self.agents}/pods",
@@ -76,8 +75,7 @@ class Seen:
         }
         for kind, path in places.items():
             for item in self._of_run(path, run_id):
-                if kind != "Lease" or was_in(item) or left_s(item):
-                    yield f"{kind} {_name(item)}"
+                yield f"{kind} {_name(item)}"
 
     def _of_run(self, path: str, run_id: str) -> Iterator[Json]:
         names = {run_id, f"{run_id}-again", f"recover-{run_id}", f"recover-{run_id}-again"}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from harness.agent.effects import Resource
 from harness.capabilities import Hands
-from harness.errors import Refused
+from harness.errors import NotReady, Refused
 from harness.mechanisms.pods import MARK
 from harness.record.plan import Place
 from harness.substrates.kubernetes import manifest
@@ -36,10 +36,9 @@ def hands_on(
 ) -> Iterator[Hands]:
     """Raises `Refused` for another cluster than the run's, `NotReady` where it cannot be asked."""
     cluster = place.cluster
-    api = Api(connect(cluster.context, cluster.kubeconfig).configuration)
     run = directory.name
     try:
-        _check_same(place, Reader(api, cluster.namespace))
+        api = _api_of(place)
         nodes = {resource.target: _node(api, resource) for resource in resources}
         remove_agents(api, cluster.agent.namespace, run)
     except ApiError as error:
@@ -55,13 +54,23 @@ def hands_on(
 
 def end_load_of(place: Place, run_id: str) -> tuple[str, ...]:
     """The load that a dead run has in pods. Raises `Refused`, `NotReady`, as `hands_on`."""
-    cluster = place.cluster
-    api = Api(connect(cluster.context, cluster.kubeconfig).configuration)
     try:
-        _check_same(place, Reader(api, cluster.namespace))
-        return end_load(api, cluster.load.namespace, run_id)
+        return end_load(_api_of(place), place.cluster.load.namespace, run_id)
     except ApiError as error:
         raise refusal(error, f"the cluster cannot be asked ({place})") from None
+
+
+def free(place: Place, run_id: str) -> None:
+    """The targets that a dead run had Leases on, and held nothing. Where nobody can be asked, they
+    expire."""
+    with contextlib.suppress(ApiError, Refused, NotReady):
+        release(_api_of(place), place.cluster.agent.namespace, run_id)
+
+
+def _api_of(place: Place) -> Api:
+    api = Api(connect(place.cluster.context, place.cluster.kubeconfig).configuration)
+    _check_same(place, Reader(api, place.cluster.namespace))
+    return api
 
 
 def remove_agents(api: Api, namespace: str, run_id: str) -> None:
