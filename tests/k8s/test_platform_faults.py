@@ -66,7 +66,10 @@ spec:
   timeline:
 {timeline}
   settle: 3s
-  guard: {{blast_radius: {{namespaces: [platform-faults, shop, kube-system], budgets: [api]}}}}
+  guard:
+    blast_radius:
+      namespaces: [platform-faults, shop, kube-system, pods-under-test]  # of other tests, too
+      budgets: [api]
   objectives: []
 """
 TIMELINE = """

@@ -228,7 +228,7 @@ def ready(cluster):
 def test_latency_between_pods_is_seen_from_a_pod(place, targets, probes):
     address = next(iter(ready(targets)))["status"]["podIP"]
     place.experiment(
-        "{id: slow, at: 1s, for: 8s, fault: network.latency, target: web, delay: 120ms}"
+        "{id: slow, at: 1s, for: 8s, fault: network.latency, target: web, delay: 120ms, spare: []}"
     )
     before = round_trip_ms(probes, address)
     run = place.start("run", "experiment.yaml")
