@@ -120,7 +120,7 @@ def test_what_we_spawn_ends_with_us(server, tmp_path):
     program = f"""
 import time
 from pathlib import Path
-from harness.experiment.model import *
+from harness.experiment.system_model import *
 from harness.substrates.attached import AttachedSubstrate
 here = System(Metadata("x"), (Service("a", attach_port={port}),), Path("/x/s.yaml"), Path("/x"))
 with AttachedSubstrate().open(here, Path({str(tmp_path)!r}), 5.0) as world:
