@@ -36,7 +36,11 @@ def succeeding(
             first = start()
         except HandsError as error:
             raise NotReady(f"the agent does not start: {error}") from None
-        yield SucceedingHands(first, start)
+        hands = SucceedingHands(first, start)
+        try:
+            yield hands
+        finally:
+            hands.over()
 
 
 class SucceedingHands:
@@ -45,7 +49,7 @@ class SucceedingHands:
     def __init__(self, first: Hands, again: Callable[[], Hands]) -> None:
         self._hands = first
         self._again = again
-        self._succeeded = False
+        self._succeeded = self._over = False
         self._known: set[str] = set()
         self._lock = threading.Lock()
 
@@ -84,6 +88,12 @@ class SucceedingHands:
         self._refuse_after_loss()
         self._hands.renew()
 
+    def over(self) -> None:
+        """Nobody succeeds from now on: a look that was on its way finds its agent gone, and one that
+        it started then would be nobody's to end."""
+        with self._lock:
+            self._over = True
+
     def _refuse_after_loss(self) -> None:
         if self._succeeded:
             raise HandsError("the agent was lost: nothing is injected any more", lost=True)
@@ -100,6 +110,8 @@ class SucceedingHands:
 
     def _succeed(self, lost: Hands) -> None:
         with self._lock:
+            if self._over:
+                raise HandsError("the run is over", lost=True)
             if self._hands is lost:
                 self._hands = self._again()
                 self._succeeded = True

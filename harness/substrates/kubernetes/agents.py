@@ -104,7 +104,9 @@ def agents_on(crew: Crew, nodes: tuple[str, ...]) -> Iterator[Staff]:
             return fresh
 
         def succeeded(node: str, hands: DistantHands) -> Hands:
-            return SucceedingHands(hands, lambda: successor(node))
+            made = SucceedingHands(hands, lambda: successor(node))
+            stack.callback(made.over)
+            return made
 
         def hire(node: str) -> Hands:
             stack.callback(_remove, crew, node)
