@@ -89,8 +89,8 @@ class SucceedingHands:
         self._hands.renew()
 
     def over(self) -> None:
-        """Nobody succeeds from now on: a look that was on its way finds its agent gone, and one that
-        it started then would be nobody's to end."""
+        """Nobody succeeds from now on: a look that was on its way finds its agent gone, and one
+        that it started then would be nobody's to end."""
         with self._lock:
             self._over = True
 
