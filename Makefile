@@ -44,7 +44,6 @@ test: install
 	./.ci/tools
 	$(MAKE) check
 	$(BIN)/python .ci/suite.py
-	$(MAKE) simulate
 
 cluster: install
 	@PYTHONPATH=k8s $(BIN)/python -m devcluster up
