@@ -60,7 +60,13 @@ def campaign(ground: Ground, home: Path, at_once: int) -> Iterator[Campaign]:
     try:
         yield Campaign(ground, home, pool)
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        try:
+            pool.shutdown(wait=True, cancel_futures=True)
+        except (
+            KeyboardInterrupt
+        ):  # asked twice: what was begun ends with its worker
+            for worker in multiprocessing.active_children():
+                worker.kill()
 
 
 def _begin_worker() -> None:
