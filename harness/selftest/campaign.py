@@ -62,9 +62,7 @@ def campaign(ground: Ground, home: Path, at_once: int) -> Iterator[Campaign]:
     finally:
         try:
             pool.shutdown(wait=True, cancel_futures=True)
-        except (
-            KeyboardInterrupt
-        ):  # asked twice: what was begun ends with its worker
+        except KeyboardInterrupt:  # asked twice: what was begun ends with its worker
             for worker in multiprocessing.active_children():
                 worker.kill()
 
