@@ -22,7 +22,7 @@ from harness.agent.effects import (
 )
 from harness.agent.protocol import Failed
 from harness.mechanisms.probes import Prober, slowest
-from harness.mechanisms.relay_process import RelayProcess
+from harness.mechanisms.relay_process import OBEY_S, RelayProcess
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Holding:
     def tell(self, effects: Tuple[InForce, ...]) -> None:
         assert self.relay is not None, "it was put in"
         self.slowest_s = max(self.slowest_s, slowest(effects))
-        self.relay.tell({"effects": encode(effects)})
+        self.relay.tell({"effects": encode(effects)}, OBEY_S)
 
     def count(self) -> None:
         if self.relay is not None and self.relay.alive:

@@ -2,15 +2,20 @@
 
 The container needs nothing but Python 3.9. `BOOTSTRAP` reads the zip from its stdin into memory
 that a file name leads to, so that children of the agent find it too and nothing stays on a disk.
+Where its Python is of our version it need not compile: bytecode comes first, then the source.
 """
 
 from __future__ import annotations
 
 import io
+import marshal
 import os
 import zipfile
+from collections.abc import Iterator
 from functools import cache
+from importlib.machinery import SourceFileLoader
 from importlib.resources import files
+from importlib.util import MAGIC_NUMBER, source_hash
 from pathlib import Path
 
 from harness.agent.stepping import LISTENER
@@ -65,8 +70,14 @@ def command(
     return ("python3", "-c", BOOTSTRAP, str(len(code())), *own)
 
 
-def _modules(folder: Path, package: str) -> list[tuple[str, bytes]]:
-    return [
-        (f"harness/{package}/{path.relative_to(folder)}", path.read_bytes())
-        for path in sorted(folder.rglob("*.py"))
-    ]
+def _modules(folder: Path, package: str) -> Iterator[tuple[str, bytes]]:
+    for path in sorted(folder.rglob("*.py")):
+        name, text = f"harness/{package}/{path.relative_to(folder)}", path.read_bytes()
+        yield f"{name}c", _bytecode(path, text)
+        yield name, text
+
+
+def _bytecode(path: Path, text: bytes) -> bytes:
+    """As a .pyc that is never compared with its source (PEP 552)."""
+    code = SourceFileLoader("module", str(path)).get_code("module")
+    return MAGIC_NUMBER + (1).to_bytes(4, "little") + source_hash(text) + marshal.dumps(code)
