@@ -44,7 +44,7 @@ def _checked(
     "--quick/--full",
     default=True,
     help="A sample with every fault, step and victim, about 3 minutes; or every fault at every "
-    "step with every victim, an hour or two of two cores.  [default: quick]",
+    "step with every victim, some 80 a minute on two cores.  [default: quick]",
 )
 @click.option("--fault", "kinds", multiple=True, metavar="KIND", help="Only this; repeatable.")
 @click.option("--victim", "victims", multiple=True, metavar="NAME", help="Only this; repeatable.")

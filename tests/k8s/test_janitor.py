@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from clusters import LISTENS, REPOSITORY
+from clusters import LISTENS, REPOSITORY, until
 from test_runs_on_pods import Place
+
+from harness.experiment.system_file import load_system
+from harness.substrates.kubernetes import load_job, manifest
+from harness.substrates.kubernetes.remains import take_back
 
 SPACE, AGENTS = "janitor", "harness-agents"
 BASE = REPOSITORY / "k8s/base"
@@ -27,6 +31,17 @@ spec:
 """
     + LISTENS
 )
+LOAD = """
+apiVersion: batch/v1
+kind: Job
+metadata: {name: NAME, namespace: harness, labels: {app.kubernetes.io/name: harness-load}}
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      nodeSelector: {kubernetes.io/hostname: NODE}
+      containers: [{name: load, image: reliability-harness-pause, imagePullPolicy: IfNotPresent}]
+"""
 SYSTEM = """
 apiVersion: harness/v1
 kind: System
@@ -53,7 +68,7 @@ def name(cluster, nodes):
 @pytest.fixture
 def account(cluster, name, tmp_path):
     """A kubeconfig of the janitor's ServiceAccount, and nothing of the run's machine."""
-    for part in ("namespaces", "accounts", "role-agents"):
+    for part in ("namespaces", "accounts", "role-agents", "role-load"):
         cluster.kubectl("apply", "-f", str(BASE / f"{part}.yaml"))
     cluster.kubectl("-n", SPACE, "apply", "-k", str(BASE.parent / "target"))
     token = cluster.kubectl("-n", "harness", "create", "token", "harness", "--duration=1h")
@@ -85,6 +100,30 @@ def test_the_janitor_needs_nothing_of_a_machine_that_is_lost(cluster, name, acco
     assert (status, size(cluster, name)) == (0, 1), said
     assert f"replicas of deployment/{SPACE}/{name} is 1 again" in said
     assert cluster.get("-n", AGENTS, "leases")["items"] == []
+
+
+def test_load_that_has_no_workers_is_ended_by_the_janitor(
+    cluster, name, account, tmp_path, monkeypatch
+):
+    """One whose run was killed before they came; where a worker lives, its run is waited for."""
+    jobs = {"waits": "nowhere", "works": name}
+    for job, node in jobs.items():
+        text = LOAD.replace("NAME", job).replace("NODE", node)
+        cluster.kubectl("apply", "-f", "-", given=text)
+    there = ("-n", "harness", "get", "job")
+    try:
+        until("one works", lambda: cluster.get(*there[:2], "job/works")["status"].get("ready"), 30)
+        (tmp_path / "system.yaml").write_text(SYSTEM.replace("NAME", name))
+        mine = load_system(tmp_path / "system.yaml").cluster
+        monkeypatch.setenv("HARNESS_KUBECONFIG", str(account))
+        assert take_back(mine) == (), "they are young"
+        monkeypatch.setattr(load_job, "READY_S", 0.0)
+        monkeypatch.setattr(manifest, "MARGIN_S", 0)
+        (ended,) = take_back(mine)
+        assert ended.taken_back == ("job/harness/waits is deleted",)
+        assert cluster.kubectl(*there, "-o", "name").split() == ["job.batch/works"]
+    finally:
+        cluster.kubectl("-n", "harness", "delete", "job", *jobs, "--ignore-not-found")
 
 
 def size(cluster, name):
