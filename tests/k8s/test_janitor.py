@@ -40,7 +40,12 @@ spec:
     spec:
       restartPolicy: Never
       nodeSelector: {kubernetes.io/hostname: NODE}
-      containers: [{name: load, image: reliability-harness-pause, imagePullPolicy: IfNotPresent}]
+      securityContext: {runAsNonRoot: true, runAsUser: 1000, seccompProfile: {type: RuntimeDefault}}
+      containers:
+        - name: load
+          image: reliability-harness-pause
+          imagePullPolicy: IfNotPresent
+          securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
 """
 SYSTEM = """
 apiVersion: harness/v1
@@ -62,7 +67,7 @@ def name(cluster, nodes):
     cluster.kubectl("apply", "-f", "-", given=APP.replace("NAME", chosen))
     cluster.kubectl("-n", SPACE, "rollout", "status", f"deploy/{chosen}", "--timeout=60s")
     yield chosen
-    cluster.kubectl("delete", "namespace", SPACE, "--wait=false")
+    cluster.kubectl("delete", "namespace", SPACE)
 
 
 @pytest.fixture
