@@ -55,7 +55,8 @@ def rehearse(ground: Ground, cell: Cell, home: Path) -> Shot:
 
 def shoot(ground: Ground, cell: Cell, home: Path) -> Shot:
     with shooting_range(ground, cell, home) as run:
-        if not run.until((cell.step,)):
+        known = cell.victim in run.place.victims  # not where a report of another ground is resumed
+        if not known or not run.until((cell.step,)):
             return Shot(cell)
         if cell.delay_s:
             run.steps.go_on()

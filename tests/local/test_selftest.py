@@ -91,6 +91,12 @@ def test_a_dependency_that_dies_behind_a_toxiproxy_leaves_nothing(tmp_path):
     assert any((s.step, s.effect) == ("target_gone", "f/asker->server") for s in read(journal))
 
 
+def test_a_victim_that_lives_elsewhere_is_missed(tmp_path):
+    """As where the report of another ground is resumed."""
+    shot = shoot(Here(), Cell("attached", "process.pause", "held", "API server"), tmp_path / "run")
+    assert (shot.hit, shot.bad) == (0, False)
+
+
 @pytest.mark.parametrize("step", ["witnessed", "reverted"])
 def test_what_is_left_is_found(tmp_path, monkeypatch, step):
     (tmp_path / "sitecustomize.py").write_text(FORGETFUL)
