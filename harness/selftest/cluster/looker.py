@@ -42,7 +42,8 @@ def look(pods: list[str], cgroups: list[str], tools: list[str]) -> Json:
     found: Json = {"network": {}, "stopped": {}}
     for uid in pods:
         mine = sorted((p for p in there if is_in(uid, p)), key=lambda p: float(p["start"]))
-        found["network"][uid] = network(mine[0]["pid"], tools) if mine else None
+        own = [p["pid"] for p in mine if has_own_network(p["pid"])]
+        found["network"][uid] = network(own[0], tools) if own else None
         found["stopped"][uid] = [p["name"] for p in mine if p["state"] == "T"]
     found["cgroups"] = [uid for uid in cgroups if any(is_in(uid, p) for p in there)]
     found["ours"] = [
@@ -55,6 +56,14 @@ def look(pods: list[str], cgroups: list[str], tools: list[str]) -> Json:
 
 def is_in(uid: str, process: Json) -> bool:
     return uid in process["cgroup"] or uid.replace("-", "_") in process["cgroup"]
+
+
+def has_own_network(pid: int) -> bool:
+    """A container that is only being made is still in its node's."""
+    try:
+        return os.readlink(f"/proc/{pid}/ns/net") != os.readlink("/proc/1/ns/net")  # noqa: PTH115
+    except OSError:
+        return False
 
 
 def network(pid: int, tools: list[str]) -> list[str] | None:
