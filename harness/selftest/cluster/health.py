@@ -91,12 +91,10 @@ def _condition(thing: Json, kind: str) -> bool:
 
 
 def revive(seen: Seen, switches: Switches | None) -> None:
-    """Switch on whatever a strike that came to no end has left down."""
+    """Switch on whatever a strike that came to no end, or its fault, has left down. What the API
+    says of the node may be of a minute ago."""
     if switches is None:
         return
-    with contextlib.suppress(ApiError):
-        if _condition(seen.node(), "Ready"):
-            return
     node = seen.slot.node
     commands = (
         ("poweron", node), ("cable", node, "up"), ("start", node, "kubelet"),
