@@ -83,11 +83,15 @@ class OnCluster:
                 sight = Sight(seen, eyes, darkens=fault.kind == "node.down")
                 sight.begin()
                 files(path, fault, seen, anybody=switches is not None)
-                yield ClusterPlace(
-                    path, replace(self.cluster, namespace=slot.namespace), sight,
-                    3 * self.deadline_s if by_agents(fault) else 1.0,
-                    victims_at(sight, acted_on(fault), switches),
-                )  # fmt: skip
+                try:
+                    yield ClusterPlace(
+                        path, replace(self.cluster, namespace=slot.namespace), sight,
+                        3 * self.deadline_s if by_agents(fault) else 1.0,
+                        victims_at(sight, acted_on(fault), switches),
+                    )  # fmt: skip
+                finally:
+                    if sight.darkens:  # the API would say for a while that all is well
+                        revive(seen, switches)
 
     @contextlib.contextmanager
     def _slot(self) -> Iterator[Slot]:
