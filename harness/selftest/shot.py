@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.errors import HarnessError
+from harness.run.recover import recover_run
 from harness.selftest.ground import Ground
 from harness.selftest.judge import judged, went_on
 from harness.selftest.range import Range
@@ -28,13 +30,17 @@ _REHEARSED = 10.0
 def shooting_range(
     ground: Ground, cell: Cell, home: Path, lengthened: float = 1.0
 ) -> Iterator[Range]:
-    """A run of the cell's fault that has begun; whatever is left of it is killed at the end."""
+    """A run of the cell's fault that has begun; whatever is left of it is killed at the end, and
+    taken back where nobody was struck, and so nobody has looked."""
     with ground.place(cell, home) as place:
         watched = Range(place, lengthened * ground.lease_s)
         try:
             yield watched
         finally:
             watched.end()
+            with contextlib.suppress(HarnessError):
+                if watched.directory:
+                    recover_run(watched.directory, alive=False)
 
 
 def rehearse(ground: Ground, cell: Cell, home: Path) -> Shot:
