@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
-from harness.run.recover import Recovery, recover_run
+from harness.run.recover import Recovery
 from harness.selftest.range import Range
 from harness.selftest.results import Shot
 
@@ -21,7 +21,7 @@ def judged(run: Range, shot: Shot, begin: float) -> Shot:
     run.family.look()
     stayed, asked = run.traces(anew=True), time.monotonic()
     by = WENT_ON if went_on(run) else _by(run, begin)
-    recovery = recover_run(run.directory, alive=False) if run.directory else None
+    recovery = run.recover()
     if stayed and not run.traces(anew=True):
         by = RECOVER
         shot = replace(shot, effect_s=time.monotonic() - asked)

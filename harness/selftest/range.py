@@ -9,6 +9,7 @@ from collections.abc import Collection
 
 from harness.record.directory import RunDirectory
 from harness.record.journal import Step, read
+from harness.run.recover import Recovery, recover_run
 from harness.selftest import harness_process
 from harness.selftest.family import Family
 from harness.selftest.ground import Place
@@ -29,6 +30,7 @@ class Range:
         self.family = Family(self.harness, place.target, place.beside)
         self.status: int | None = None
         self.was_on = False  # an effect, when somebody was struck
+        self._recovery: Recovery | None = None
         self.clean_at: float | None = None  # the first look without a trace after the last with one
 
     @property
@@ -76,6 +78,12 @@ class Range:
                 if not traces and not self.place.traces(anew=True):
                     break
             self.steps.serve(_LOOK_S)
+
+    def recover(self) -> Recovery | None:
+        """What `harness recover` says once nobody of the run is left; it is called once."""
+        if self._recovery is None and self.directory:
+            self._recovery = recover_run(self.directory, alive=False)
+        return self._recovery
 
     def end(self) -> None:
         """Whatever is still there is killed: a broken promise must not stay on this machine."""

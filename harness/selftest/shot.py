@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.errors import HarnessError
-from harness.run.recover import recover_run
 from harness.selftest.ground import Ground
 from harness.selftest.judge import judged, went_on
 from harness.selftest.range import Range
@@ -39,8 +38,7 @@ def shooting_range(
         finally:
             watched.end()
             with contextlib.suppress(HarnessError):
-                if watched.directory:
-                    recover_run(watched.directory, alive=False)
+                watched.recover()
 
 
 def rehearse(ground: Ground, cell: Cell, home: Path) -> Shot:
