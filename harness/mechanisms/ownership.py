@@ -41,6 +41,8 @@ def _is_ours(key: str, was: str, now: str) -> bool:
         return bool(_names(now) - _names(was))
     if key in _QUEUES:
         return now.endswith(_OUR_HANDLE)
+    if key == "power":  # a node that comes up in our time does so by itself
+        return now == "off"
     return key not in _SEEN
 
 

@@ -14,7 +14,7 @@ from harness.substrates.kubernetes.objects import node_of
 
 _PATIENCE_S = 120.0
 _POWER_S = 15.0
-_AGAIN_S = 0.3
+_AGAIN_S = 0.6
 
 
 def heal(seen: Seen, made: tuple[Json, ...], switches: Switches | None) -> None:

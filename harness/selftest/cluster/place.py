@@ -23,7 +23,7 @@ from harness.substrates.substrate import Substrate
 
 #: How long pods take to go, their sandboxes and addresses with them, on a busy machine.
 _OBJECTS_S = 60.0
-_AGAIN_S = 0.5
+_AGAIN_S = 1.0
 
 
 @dataclass

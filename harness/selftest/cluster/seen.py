@@ -23,9 +23,10 @@ class Seen:
     slot: Slot
     agents: str
 
-    def pods(self, app: str) -> list[Json]:
+    def pods(self, *apps: str) -> list[Json]:
         """Those that are there to stay."""
-        found = self.api.items(f"{self.slot.path}/pods", labelSelector=f"app={app}")
+        where = f"app in ({','.join(apps)})"
+        found = self.api.items(f"{self.slot.path}/pods", labelSelector=where)
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
     def settings(self) -> dict[str, str]:
