@@ -18,8 +18,9 @@ _NAMES = frozenset(
 )
 #: Queues by kind and handle.
 _QUEUES = frozenset(("root", "ingress"))
-#: What a mechanism only looks at, so as to know its target again.
-_SEEN = frozenset(("netns", "card", "toxics of others"))
+#: What a mechanism only looks at, so as to know its target again. A node without power is missed
+#: by who took it, and falls and comes up by itself as well.
+_SEEN = frozenset(("netns", "card", "toxics of others", "power"))
 _NOTHING = frozenset(("", "none"))
 _OUR_HANDLE = f" {OURS >> 16:x}:"
 
@@ -41,8 +42,6 @@ def _is_ours(key: str, was: str, now: str) -> bool:
         return bool(_names(now) - _names(was))
     if key in _QUEUES:
         return now.endswith(_OUR_HANDLE)
-    if key == "power":  # a node that comes up in our time does so by itself
-        return now == "off"
     return key not in _SEEN
 
 

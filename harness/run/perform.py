@@ -40,6 +40,7 @@ from harness.record.witness import Witnessed
 from harness.run import lifecycle as go
 
 BEFORE_S = 0.8
+#: Twice as long with each try: a target that came back a moment ago is not called yet.
 GONE_S = 0.4
 
 
@@ -52,6 +53,7 @@ class Watch:
     until: float | None = None
     looks: list[Look] = field(default_factory=list)
     exercised: Exercised | None = None
+    checks: int = 0
 
 
 class Performer:
@@ -176,7 +178,9 @@ class Performer:
         found: list[str] = []
         foreign = ""
         if not effect.prepare:
-            after = self._measure(effect, GONE_S)
+            watch = self._watches[effect.id]
+            after = self._measure(effect, GONE_S * 2**watch.checks)
+            watch.checks += 1
             found.append(self._fault(effect).gone(self._held(effect, []), after))
         if snapshot is not None:
             ours, foreign = changes(snapshot, self._hands.snapshot(effect.resource))

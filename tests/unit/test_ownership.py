@@ -19,7 +19,6 @@ OURS = [
     ("wire", "state", "3", "0"),
     ("wire", "master", "br0", ""),
     ("wire", "stub", "", "stub-1"),
-    ("platform", "power", "on", "off"),
     ("platform", "replicas", "3", "0"),  # nobody said whose it is
 ]
 OTHERS = [
@@ -34,7 +33,7 @@ OTHERS = [
     ("netem", "root", "fq_codel 0:", "tbf 8001:"),
     ("netem", "ingress", "", "ingress ffff:"),
     ("netem", "netns", "4026531840", "4026532000"),
-    ("platform", "power", "off", "on"),
+    ("platform", "power", "on", "off"),
 ]
 
 

@@ -43,8 +43,8 @@ class Settings:
     """An API server that always has the same."""
 
     def items(self, path, **query):
-        if query.get("labelSelector") == "app=server":
-            yield {"metadata": {"uid": SERVER, "name": "server-1"}}
+        if query.get("labelSelector") == "app in (asker,server)":
+            yield {"metadata": {"uid": SERVER, "name": "server-1", "labels": {"app": "server"}}}
 
     def get(self, path, **query):
         return {"metadata": {"name": "n1"}, "spec": {}}

@@ -69,6 +69,11 @@ class Eyes:
         return int(answer["hit"]) if answer else 0
 
     @property
+    def shut(self) -> bool:
+        """Nobody answered when they were last asked."""
+        return self._line is None
+
+    @property
     def root(self) -> Path | None:
         return self._line.root if self._line else None
 

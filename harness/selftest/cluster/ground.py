@@ -78,20 +78,16 @@ class OnCluster:
             api = _api(self.cluster, _PATIENCE_S)
             seen = Seen(api, slot, self.cluster.agent.namespace)
             switches = switches_of(self.cluster)
-            heal(seen, objects.deployments(slot, self.image), switches)
             with _told(), contextlib.closing(self.eyes(api, slot)) as eyes:
+                heal(seen, eyes, objects.deployments(slot, self.image), switches)
                 sight = Sight(seen, eyes, darkens=fault.kind == "node.down")
                 sight.begin()
                 files(path, fault, seen, anybody=switches is not None)
-                try:
-                    yield ClusterPlace(
-                        path, replace(self.cluster, namespace=slot.namespace), sight,
-                        3 * self.deadline_s if by_agents(fault) else 1.0,
-                        victims_at(sight, acted_on(fault), switches),
-                    )  # fmt: skip
-                finally:
-                    if sight.darkens:  # the API would say for a while that all is well
-                        revive(seen, switches)
+                yield ClusterPlace(
+                    path, replace(self.cluster, namespace=slot.namespace), sight,
+                    3 * self.deadline_s if by_agents(fault) else 1.0,
+                    victims_at(sight, acted_on(fault), switches),
+                )  # fmt: skip
 
     @contextlib.contextmanager
     def _slot(self) -> Iterator[Slot]:

@@ -1,4 +1,7 @@
-"""Before each shot a scratch namespace is as it was made, whatever the last one did to it."""
+"""Before each shot a scratch namespace is as it was made, whatever the last one did to it.
+
+What the API server says of a node and its pods may be of a minute ago: the node is looked at, too.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,10 @@ import time
 from collections.abc import Iterator
 
 from harness.errors import HarnessError, NotReady
+from harness.selftest.cluster.eyes import Eyes
 from harness.selftest.cluster.seen import Seen
 from harness.selftest.cluster.switches import Switches
+from harness.selftest.plain import ASKER, SERVER
 from harness.substrates.kubernetes.api import ApiError, Json
 from harness.substrates.kubernetes.objects import node_of
 
@@ -17,23 +22,25 @@ _POWER_S = 15.0
 _AGAIN_S = 0.6
 
 
-def heal(seen: Seen, made: tuple[Json, ...], switches: Switches | None) -> None:
+def heal(seen: Seen, eyes: Eyes, made: tuple[Json, ...], switches: Switches | None) -> None:
     """`made`: the Deployments as they were created. Raises `NotReady`."""
     begin = time.monotonic()
-    switched = False
-    while ills := _asked(seen, made):
+    revived = False
+    while ills := _asked(seen, eyes, made):
         waited_s = time.monotonic() - begin
         if waited_s > _PATIENCE_S:
             raise NotReady(f"namespace {seen.slot.namespace} is not as it was made: {ills[0]}")
-        if waited_s > _POWER_S and not switched:
-            switched = True
+        if not revived and (waited_s > _POWER_S or eyes.shut):
+            revived = True
             revive(seen, switches)
         time.sleep(_AGAIN_S)
 
 
-def _asked(seen: Seen, made: tuple[Json, ...]) -> list[str]:
+def _asked(seen: Seen, eyes: Eyes, made: tuple[Json, ...]) -> list[str]:
+    if eyes.look((), (), anew=True) is None:
+        return [f"nobody can look at node {seen.slot.node}"]
     try:
-        return list(_ills(seen, made))
+        return list(_ills(seen, made)) or list(_unseen(seen, eyes))
     except ApiError as error:
         return [error.told]
 
@@ -44,10 +51,19 @@ def _ills(seen: Seen, made: tuple[Json, ...]) -> Iterator[str]:
     if node.cordoned:
         seen.api.patch(f"/api/v1/nodes/{node.name}", {"spec": {"unschedulable": None}})
         yield f"node {node.name} was cordoned"
-    if not _condition(seen.node(), "Ready"):
+    if not node.ready:
         yield f"node {node.name} is not ready"
     for wanted in made:
         yield from _of_workload(seen, wanted)
+
+
+def _unseen(seen: Seen, eyes: Eyes) -> Iterator[str]:
+    """Pods that are ready and not there."""
+    names = {pod["metadata"]["uid"]: pod["metadata"]["name"] for pod in seen.pods(ASKER, SERVER)}
+    look = eyes.look(tuple(names), (), anew=True)
+    for uid, name in names.items():
+        if look is None or not look["network"].get(uid):
+            yield f"{name} is not to be seen on its node"
 
 
 def _of_workload(seen: Seen, wanted: Json) -> Iterator[str]:

@@ -27,6 +27,7 @@ class Nodes:
         self._pods = pods
         self._power = power
         self._addresses: dict[Node, str] = {}
+        self._made: dict[Node, set[type]] = {}
 
     def settings(self, node: Node) -> dict[str, str]:
         found = node_of(self._object(node))
@@ -37,14 +38,18 @@ class Nodes:
         }
 
     def make(self, node: Node, before: dict[str, str], effects: dict[type, Any]) -> None:
+        if PoweredOff in effects and before.get("power") == "off":
+            raise HandsError(f"{node.target} did not answer before: what has no power cannot be cut")
         cordon = effects.get(Cordoned)
         ours = {**({"unschedulable": "true"} if cordon else {}),
                 **({"power": "off"} if PoweredOff in effects else {})}  # fmt: skip
         if ours and self._leases:
             self._leases.note(Was(node, chosen(before, tuple(ours)), ours))
+        if effects:
+            self._made.setdefault(node, set()).update(effects)
         if PoweredOff in effects:
             self._power.off(_name(node))
-        elif before.get("power") == "on" and not self._power.missing and not self._answers(node):
+        elif before.get("power") == "on" and self._is_ours_to_switch(node):
             self._switch_on(node)
         self._power.settled(_name(node), held=PoweredOff in effects)
         self._cordon(node, cordoned=cordon is not None or before["unschedulable"] == "true")
@@ -96,6 +101,11 @@ class Nodes:
         except OSError:
             return False
         return True
+
+    def _is_ours_to_switch(self, node: Node) -> bool:
+        """Off, and maybe by us: somebody else recovers what he did not make."""
+        ours = PoweredOff in self._made.get(node, {PoweredOff})
+        return ours and not self._power.missing and not self._answers(node)
 
     def _switch_on(self, node: Node) -> None:
         """A switch may refuse what was switched before: a node that boots slowly is waited for."""

@@ -37,6 +37,7 @@ class Reader:
         self._namespace = namespace
         self._core = f"/api/v1/namespaces/{namespace}"
         self._workloads: dict[str, Json] = {}
+        self._owners: dict[str, set[str]] = {}  # uids of a workload and of its replica sets
         if nodes is not None:  # known already: they do not move from zone to zone
             self.nodes = nodes
 
@@ -106,10 +107,11 @@ class Reader:
             selector = workload["spec"].get("selector") or {}
             return self.labelled(selector_text({"matchLabels": selector}))
         labels = selector_text(workload["spec"]["selector"])
-        owners = {workload["metadata"]["uid"]}
-        if kind == "deployment":
+        owners = self._owners.setdefault(reference, {workload["metadata"]["uid"]})
+        found = self.labelled(labels)
+        if kind == "deployment" and any(pod.owner_uid not in owners for pod in found):
             owners |= self._sets_of(workload["metadata"]["uid"], labels)
-        return tuple(pod for pod in self.labelled(labels) if pod.owner_uid in owners)
+        return tuple(pod for pod in found if pod.owner_uid in owners)
 
     def services_of(self, pods: tuple[Pod, ...]) -> tuple[Service, ...]:
         return tuple(s for s in self.services if any(selects(s.selector, p.labels) for p in pods))
