@@ -12,6 +12,14 @@ import psutil
 import pytest
 from clusters import ENVIRONMENT, MODULE, condition, until
 
+from harness.agent.effects import Cordoned, Node, PoweredOff
+from harness.capabilities import HandsError
+from harness.substrates.kubernetes.api import Api
+from harness.substrates.kubernetes.connection import connect
+from harness.substrates.kubernetes.nodes import Nodes
+from harness.substrates.kubernetes.pods import Pods
+from harness.substrates.kubernetes.power import Power
+
 NAMESPACE = "platform-faults"
 APP = """
 apiVersion: v1
@@ -226,6 +234,27 @@ def test_what_a_lost_machine_held_is_taken_back_by_its_switch_and_by_leases(clus
     until("n1 and n3 are ready", lambda: all(map(cluster.is_ready, ("n1", "n3"))), 60)
     assert image_of(cluster) == "reliability-harness-checkout"
     assert "unschedulable" not in cluster.get("node", "n2")["spec"]
+
+
+def test_a_node_that_does_not_answer_is_neither_cut_nor_switched_on(cluster, nodes):
+    """Its power is not known, and so nobody could say what is to be given back."""
+    api = Api(connect("", str(cluster.kubeconfig)).configuration)
+    hands = Nodes(api, Pods(api, NAMESPACE), Power("false {node}", "false {node}"), None)
+    n3 = Node("node/n3")
+    before = hands.settings(n3)
+    assert before == {"unschedulable": "false", "power": "on"}
+    cluster.node("stop", "n3", "kubelet")
+    try:
+        with pytest.raises(HandsError, match="whether it has power") as refused:
+            hands.make(n3, hands.settings(n3), {PoweredOff: PoweredOff()})
+        assert refused.value.target_gone
+        hands.make(n3, before, {Cordoned: Cordoned()})
+        assert cluster.get("node", "n3")["spec"]["unschedulable"]
+        hands.make(n3, before, {})  # nor is the end of a cordon held up by it
+        assert "unschedulable" not in cluster.get("node", "n3")["spec"]
+    finally:
+        cluster.node("start", "n3", "kubelet")
+    until("n3 answers", lambda: answers(cluster, "n3"), 30)
 
 
 def is_told(told, said):

@@ -39,7 +39,8 @@ class Nodes:
 
     def make(self, node: Node, before: dict[str, str], effects: dict[type, Any]) -> None:
         if PoweredOff in effects and before.get("power") == "off":
-            raise HandsError(f"{node.target} did not answer before: what has no power cannot be cut")
+            said = f"{node.target} does not answer: nobody can tell whether it has power to be cut"
+            raise HandsError(said, target_gone=True)
         cordon = effects.get(Cordoned)
         ours = {**({"unschedulable": "true"} if cordon else {}),
                 **({"power": "off"} if PoweredOff in effects else {})}  # fmt: skip
