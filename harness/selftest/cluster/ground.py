@@ -16,7 +16,7 @@ from harness.faults import registry
 from harness.selftest.cluster import objects
 from harness.selftest.cluster.experiment import acted_on, by_agents, files
 from harness.selftest.cluster.eyes import TOOLS, Eyes, in_node, in_pod
-from harness.selftest.cluster.health import heal, revive
+from harness.selftest.cluster.health import begin_anew, heal, revive
 from harness.selftest.cluster.objects import Slot
 from harness.selftest.cluster.place import ClusterPlace
 from harness.selftest.cluster.seen import Seen
@@ -79,6 +79,8 @@ class OnCluster:
             seen = Seen(api, slot, self.cluster.agent.namespace)
             switches = switches_of(self.cluster)
             with _told(), contextlib.closing(self.eyes(api, slot)) as eyes:
+                if cell.victim == API_SERVER:
+                    begin_anew(seen, switches)
                 heal(seen, eyes, objects.deployments(slot, self.image), switches)
                 sight = Sight(seen, eyes, darkens=fault.kind == "node.down")
                 sight.begin()

@@ -106,6 +106,21 @@ def _condition(thing: Json, kind: str) -> bool:
     return any(c["type"] == kind and c["status"] == "True" for c in conditions)
 
 
+def begin_anew(seen: Seen, switches: Switches | None) -> None:
+    """Whoever watches the API server waits longer after each of its falls, and forgets them after
+    two quiet minutes. A shot at it is to be the first that they know of."""
+    if switches is None:
+        return
+    node = seen.slot.node
+    watchers = (
+        ("cp", "kube-controller-manager"), ("cp", "kube-scheduler"),
+        (node, "kubelet"), (node, "kube-proxy"),
+    )  # fmt: skip
+    for watcher in watchers:
+        switches("stop", *watcher)
+        switches("start", *watcher)
+
+
 def revive(seen: Seen, switches: Switches | None) -> None:
     """Switch on whatever a strike that came to no end, or its fault, has left down. What the API
     says of the node may be of a minute ago."""

@@ -26,7 +26,8 @@ from harness.substrates.kubernetes.together import started_together
 from harness.substrates.successor import SucceedingHands
 
 READY_S, AGAIN_S = 60.0, 15.0
-#: Whoever makes pods of Jobs is elected anew where the API server was away: leases of 15 s.
+#: Where the API server was away, whoever makes pods of Jobs is elected anew (leases of 15 s), or
+#: asks it again only after a pause.
 _ELECTION_S = 30.0
 _LOOK_S = 0.1
 _HOPELESS = ("ErrImageNeverPull", "InvalidImageName", "ImagePullBackOff", "CreateContainerError",
