@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 
 #: Looks of all effects may be under way at once, and a revert must never wait behind them.
 _WORKERS_AT_MOST = 512
+_OPEN = frozenset({go.State.INJECTING, go.State.HELD, go.State.REVERTING, go.State.CHECKING})
 _ENDS: tuple[str, ...] = ("gone", "target_gone", "left_behind")
 
 
@@ -100,6 +101,7 @@ class Interpreter:
             self._feed(go.Begin())
             while not self._engine.finished and time.monotonic() < self._deadline:
                 self._step()
+            self._say_what_is_open()
         finally:
             self._pool.shutdown(wait=False, cancel_futures=True)
         if self._refused:
@@ -112,6 +114,13 @@ class Interpreter:
             self._performer.hurry()
             self._load.hurry()
         self._events.put(go.Abort(f"received {signal_name}", "person"))
+
+    def _say_what_is_open(self) -> None:
+        """Nothing, unless time was over first."""
+        for effect, life in self._engine.lives.items():
+            if life.state in _OPEN:
+                what = [f"it was not seen gone within {GRACE_S:g} s of the end"]
+                self._write(go.Write("left_behind", effect, {"what": what}))
 
     def _step(self) -> None:
         with suppress(queue.Empty):

@@ -177,15 +177,19 @@ class Performer:
     def _check_gone(self, effect: PlannedEffect, snapshot: Snapshot | None) -> go.Finding:
         found: list[str] = []
         foreign = ""
+        watch = self._watches[effect.id]
+        for_s = GONE_S * 2**watch.checks
+        until = time.monotonic() + for_s
+        watch.checks += 1
         if not effect.prepare:
-            watch = self._watches[effect.id]
-            after = self._measure(effect, GONE_S * 2**watch.checks)
-            watch.checks += 1
+            after = self._measure(effect, for_s)
             found.append(self._fault(effect).gone(self._held(effect, []), after))
         if snapshot is not None:
             ours, foreign = changes(snapshot, self._hands.snapshot(effect.resource))
             found.append(ours)
         reason = "; ".join(filter(None, found))
+        if reason:
+            self._hurry.wait(max(0.0, until - time.monotonic()))
         data = {"reason": reason, "foreign": foreign and f"changed by somebody else: {foreign}"}
         return go.Finding(not reason, reason, {key: text for key, text in data.items() if text})
 
