@@ -242,6 +242,9 @@ class Interpreter:
         try:
             self._world.hands.renew()
         except HandsError as error:
-            if not self._engine.aborted:
-                by = "person" if HALT in str(error) else "lease"  # its agent saw the red button
-                self._feed(go.Abort(str(error), by))
+            if self._engine.aborted:
+                return
+            if HALT in str(error):  # its agent saw the red button
+                self._feed(go.Abort(str(error), "person"))
+            else:  # a world that ended takes its agent with it
+                self._feed(self._watch_world() or go.Abort(str(error), "lease"))
