@@ -15,7 +15,7 @@ from harness.selftest.cluster.seen import Seen
 from harness.selftest.cluster.switches import Switches
 from harness.selftest.plain import ASKER, SERVER
 from harness.substrates.kubernetes.api import ApiError, Json
-from harness.substrates.kubernetes.objects import node_of
+from harness.substrates.kubernetes.objects import node_of, pod_of
 
 _PATIENCE_S = 120.0
 _POWER_S = 15.0
@@ -92,18 +92,13 @@ def _of_pod(seen: Seen, pod: Json) -> Iterator[str]:
     elif again or pod["status"].get("phase") in ("Failed", "Succeeded"):
         seen.api.delete(f"{seen.slot.path}/pods/{name}", gracePeriodSeconds=0)
         yield f"{name} was started again"
-    elif not _condition(pod, "Ready"):
+    elif not pod_of(pod).ready:
         yield f"{name} is not ready"
 
 
 def _written(deployment: Json) -> tuple[object, ...]:
     spec = deployment["spec"]
     return spec["replicas"], spec["template"]["spec"]["containers"][0]["image"]
-
-
-def _condition(thing: Json, kind: str) -> bool:
-    conditions = thing["status"].get("conditions", ())
-    return any(c["type"] == kind and c["status"] == "True" for c in conditions)
 
 
 def begin_anew(seen: Seen, switches: Switches | None) -> None:
