@@ -21,6 +21,7 @@ from harness.record.moves import Readdressed, Replaced
 from harness.record.plan import Plan, PlannedEffect
 from harness.run.lifecycle import (
     ENDED,
+    ON,
     Abort,
     AskGate,
     Begin,
@@ -47,7 +48,6 @@ from harness.run.newcomers import Newcomers
 from harness.run.timeline import Life, Timeline
 
 WORTH_S = 0.5  #: less time than this is not worth skipping
-ON = (State.INJECTING, State.HELD, State.REVERTING, State.CHECKING)
 
 
 class Engine:

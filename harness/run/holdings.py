@@ -11,12 +11,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 from harness.agent.effects import InForce, Resource, Snapshot
-from harness.run.lifecycle import Make, State, Write
+from harness.run.lifecycle import ON, Make, State, Write
 from harness.run.timeline import Life, Timeline
 
-_UNDER_RECEIPT = (
-    State.INJECTING, State.HELD, State.REVERTING, State.CHECKING, State.LEFT_BEHIND,
-)  # fmt: skip
+_UNDER_RECEIPT = (*ON, State.LEFT_BEHIND)
 
 
 Way = Literal["injecting", "redirecting", "reverting"]

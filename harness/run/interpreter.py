@@ -38,7 +38,6 @@ log = logging.getLogger(__name__)
 
 #: Looks of all effects may be under way at once, and a revert must never wait behind them.
 _WORKERS_AT_MOST = 512
-_OPEN = frozenset({go.State.INJECTING, go.State.HELD, go.State.REVERTING, go.State.CHECKING})
 _ENDS: tuple[str, ...] = ("gone", "target_gone", "left_behind")
 
 
@@ -118,7 +117,7 @@ class Interpreter:
     def _say_what_is_open(self) -> None:
         """Nothing, unless time was over first."""
         for effect, life in self._engine.lives.items():
-            if life.state in _OPEN:
+            if life.state in go.ON:
                 what = [f"it was not seen gone within {GRACE_S:g} s of the end"]
                 self._write(go.Write("left_behind", effect, {"what": what}))
 

@@ -33,6 +33,8 @@ class State(Enum):
     SKIPPED = "skipped"
 
 
+#: Something of it is on, or may be.
+ON = (State.INJECTING, State.HELD, State.REVERTING, State.CHECKING)
 ENDED = frozenset({State.GONE, State.TARGET_GONE, State.LEFT_BEHIND, State.SKIPPED})
 
 
@@ -87,10 +89,12 @@ class Look:
 
 @dataclass(frozen=True)
 class CheckGone:
-    """See that nothing of the effect is left; compare with `snapshot` where it was the last."""
+    """See that nothing of the effect is left; compare with `snapshot` where it was the last.
+    `earlier`: how many looks found something so far."""
 
     effect: str
     snapshot: Snapshot | None
+    earlier: int
 
 
 @dataclass(frozen=True)

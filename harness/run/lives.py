@@ -166,7 +166,7 @@ class Lives:
 
     def _check(self, life: Life, holding: Holding) -> CheckGone:
         last = not holding.in_force and not holding.waiting
-        return CheckGone(life.plan.id, holding.snapshot if last else None)
+        return CheckGone(life.plan.id, holding.snapshot if last else None, life.checks)
 
     def checked(self, life: Life, finding: Finding) -> None:
         life.checks += 1

@@ -40,8 +40,8 @@ from harness.record.witness import Witnessed
 from harness.run import lifecycle as go
 
 BEFORE_S = 0.8
-#: Twice as long with each try: a target that came back a moment ago is not called yet.
-GONE_S = 0.4
+#: Longer with each try, 16 s in all: a node that came back a moment ago may fall once more.
+GONE_S, LONGER = 0.4, 3
 
 
 @dataclass
@@ -53,7 +53,6 @@ class Watch:
     until: float | None = None
     looks: list[Look] = field(default_factory=list)
     exercised: Exercised | None = None
-    checks: int = 0
 
 
 class Performer:
@@ -91,8 +90,8 @@ class Performer:
                 return self._look_before(self._effect(effect))
             case go.Look(effect, for_s):
                 return self._look(self._effect(effect), for_s)
-            case go.CheckGone(effect, snapshot):
-                return self._check_gone(self._effect(effect), snapshot)
+            case go.CheckGone(effect, snapshot, earlier):
+                return self._check_gone(self._effect(effect), snapshot, earlier)
         raise AssertionError(command)
 
     def judged(self, effect: PlannedEffect) -> tuple[Witnessed, ...]:
@@ -174,13 +173,13 @@ class Performer:
         data = {"seen": encode(look.seen), "witnessed": [asdict(w) for w in alone]}
         return go.Finding(fine, data=data)
 
-    def _check_gone(self, effect: PlannedEffect, snapshot: Snapshot | None) -> go.Finding:
+    def _check_gone(
+        self, effect: PlannedEffect, snapshot: Snapshot | None, earlier: int
+    ) -> go.Finding:
         found: list[str] = []
         foreign = ""
-        watch = self._watches[effect.id]
-        for_s = GONE_S * 2**watch.checks
+        for_s = GONE_S if self._hurry.is_set() else GONE_S * LONGER**earlier
         until = time.monotonic() + for_s
-        watch.checks += 1
         if not effect.prepare:
             after = self._measure(effect, for_s)
             found.append(self._fault(effect).gone(self._held(effect, []), after))

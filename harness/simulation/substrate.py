@@ -80,7 +80,7 @@ class Substrate:
         match command:
             case go.TakeSnapshot(id):
                 return self.settings(self.resources[id])
-            case go.CheckGone(id, snapshot):
+            case go.CheckGone(id, snapshot, _):
                 there = id in self.in_force.get(self.resources[id], ())
                 differs = snapshot not in (None, self.settings(self.resources[id]))
                 return go.Finding(not (there or differs or self._flaps()), "still there")

@@ -106,14 +106,18 @@ def begin_anew(seen: Seen, switches: Switches | None) -> None:
     two quiet minutes. A shot at it is to be the first that they know of."""
     if switches is None:
         return
+    for watcher in _watchers(seen):
+        switches("stop", *watcher)
+        switches("start", *watcher)
+
+
+def _watchers(seen: Seen) -> tuple[tuple[str, str], ...]:
+    """Each with where it runs."""
     node = seen.slot.node
-    watchers = (
+    return (
         ("cp", "kube-controller-manager"), ("cp", "kube-scheduler"),
         (node, "kubelet"), (node, "kube-proxy"),
     )  # fmt: skip
-    for watcher in watchers:
-        switches("stop", *watcher)
-        switches("start", *watcher)
 
 
 def revive(seen: Seen, switches: Switches | None) -> None:
@@ -123,9 +127,9 @@ def revive(seen: Seen, switches: Switches | None) -> None:
         return
     node = seen.slot.node
     commands = (
-        ("poweron", node), ("cable", node, "up"), ("start", node, "kubelet"),
+        ("poweron", node), ("cable", node, "up"),
         ("start", node, "containerd"), ("start", "cp", "kube-apiserver"),
     )  # fmt: skip
-    for command in commands:
+    for command in (*commands, *(("start", *watcher) for watcher in _watchers(seen))):
         with contextlib.suppress(HarnessError):  # it is on
             switches(*command)
