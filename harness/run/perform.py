@@ -40,8 +40,9 @@ from harness.record.witness import Witnessed
 from harness.run import lifecycle as go
 
 BEFORE_S = 0.8
-#: Longer with each try, 16 s in all: a node that came back a moment ago may fall once more.
-GONE_S, LONGER = 0.4, 3
+#: Twice as long with each try, and the pause before it four times: a node that came back a moment
+#: ago may fall once more. 10 to 17 s in all.
+GONE_S, PAUSE_S = 0.4, 0.5
 
 
 @dataclass
@@ -176,19 +177,17 @@ class Performer:
     def _check_gone(
         self, effect: PlannedEffect, snapshot: Snapshot | None, earlier: int
     ) -> go.Finding:
+        if earlier:
+            self._hurry.wait(PAUSE_S * 4 ** (earlier - 1))
         found: list[str] = []
         foreign = ""
-        for_s = GONE_S if self._hurry.is_set() else GONE_S * LONGER**earlier
-        until = time.monotonic() + for_s
         if not effect.prepare:
-            after = self._measure(effect, for_s)
+            after = self._measure(effect, GONE_S * 2**earlier)
             found.append(self._fault(effect).gone(self._held(effect, []), after))
         if snapshot is not None:
             ours, foreign = changes(snapshot, self._hands.snapshot(effect.resource))
             found.append(ours)
         reason = "; ".join(filter(None, found))
-        if reason:
-            self._hurry.wait(max(0.0, until - time.monotonic()))
         data = {"reason": reason, "foreign": foreign and f"changed by somebody else: {foreign}"}
         return go.Finding(not reason, reason, {key: text for key, text in data.items() if text})
 
