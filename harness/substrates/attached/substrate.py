@@ -21,7 +21,6 @@ from harness.agent.effects import (
     ToxiproxyEdge,
 )
 from harness.capabilities import Edges, Hands, Signals
-from harness.experiment.model import Intervention
 from harness.experiment.system_model import Service, System
 from harness.load.driver import Launch
 from harness.mechanisms.place import PLACE
@@ -31,7 +30,8 @@ from harness.substrates.attached.children import AttachedChild, tied_child
 from harness.substrates.attached.identity import is_served, listening_on, start_of
 from harness.substrates.attached.proxies import Proxies, control_of
 from harness.substrates.hands import AgentHands
-from harness.substrates.substrate import Child, Needs, Replica, Surroundings, Topology
+from harness.substrates.machine import OnThisMachine
+from harness.substrates.substrate import Child, Needs, Replica, Topology
 from harness.substrates.successor import SucceedingHands, succeeding
 
 _MECHANISMS = {ToxiproxyEdge: "toxiproxy", ProxiedEdge: "proxy", Processes: "signals"}
@@ -39,21 +39,15 @@ _HERE = "127.0.0.1"
 _END_S = 5.0
 
 
-class AttachedSubstrate:
+class AttachedSubstrate(OnThisMachine):
     name = "attached"
-    sees_processes = True
+    mechanisms = _MECHANISMS
 
     def refuse(self, system: System) -> str:
         if sys.platform != "linux":
             return f"attaching to processes needs Linux, and this is {sys.platform}"
         here = next(filter(None, map(_missing, system.services)), "")
         return here or behind.refuse(system, self.topology(system))
-
-    def lacks(self, system: System, timeline: tuple[Intervention, ...]) -> str:
-        return ""
-
-    def caveat(self, system: System) -> str:
-        return ""
 
     def topology(self, system: System) -> Topology:
         replicas = tuple(_replica(service, system) for service in system.services)
@@ -80,20 +74,6 @@ class AttachedSubstrate:
             if smooth:
                 return f"a Toxiproxy cannot vary {smooth[0]} little by little; write step: [...]"
         return ""
-
-    def forbids(self, kind: str, replica: Replica, *, named: bool = False) -> str:
-        return ""
-
-    def surroundings(
-        self, system: System, nodes: tuple[str, ...], *, outage: bool, anew: bool = False
-    ) -> Surroundings:
-        return Surroundings(self.topology(system))
-
-    def place(self) -> None:
-        return None
-
-    def mechanism(self, resource: Resource) -> str:
-        return _MECHANISMS[type(resource)]
 
     @contextlib.contextmanager
     def open(

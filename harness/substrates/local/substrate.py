@@ -9,10 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import harness
-from harness.agent.effects import Act, Edge, Effect, Link, Processes, Resource, Unit
+from harness.agent.effects import Edge, Link, Processes, Resource, Unit
 from harness.agent.stepping import step
 from harness.capabilities import Edges, Links, Signals, Units
-from harness.experiment.model import Intervention
 from harness.experiment.system_model import System
 from harness.substrates.local import layout
 from harness.substrates.local.channel import world_name
@@ -22,15 +21,16 @@ from harness.substrates.local.spec import NETNS, PRIVATE, Host, WorldSpec
 from harness.substrates.local.support import why_not
 from harness.substrates.local.units import LocalUnits, WorldHands
 from harness.substrates.local.world import LocalWorld, start_services
-from harness.substrates.substrate import Needs, Replica, Surroundings, Topology
+from harness.substrates.machine import OnThisMachine
+from harness.substrates.substrate import Needs, Replica, Topology
 
 #: The first rungs of the agent's ladder, all of which work in a world of our own.
 _MECHANISMS = {Link: "wire", Edge: "proxy", Processes: "signals", Unit: "supervisor"}
 
 
-class LocalSubstrate:
+class LocalSubstrate(OnThisMachine):
     name = "local"
-    sees_processes = True
+    mechanisms = _MECHANISMS
 
     def refuse(self, system: System) -> str:
         if not all(service.run for service in system.services):
@@ -39,14 +39,8 @@ class LocalSubstrate:
             return f"{system.path}: a world replaces {system.directory}; use a directory below it"
         return why_not()
 
-    def lacks(self, system: System, timeline: tuple[Intervention, ...]) -> str:
-        return ""
-
     def topology(self, system: System) -> Topology:
         return layout.topology_of(system)
-
-    def caveat(self, system: System) -> str:
-        return ""
 
     def resources(
         self, capability: type, origins: tuple[Replica, ...], to: tuple[Replica, ...]
@@ -59,23 +53,6 @@ class LocalSubstrate:
         if capability is Signals:
             return tuple(map(_processes, ours))
         return tuple(Unit(origin.name) for origin in ours) if capability is Units else ()
-
-    def cannot(self, resource: Resource, does: Effect | Act) -> str:
-        return ""
-
-    def forbids(self, kind: str, replica: Replica, *, named: bool = False) -> str:
-        return ""
-
-    def surroundings(
-        self, system: System, nodes: tuple[str, ...], *, outage: bool, anew: bool = False
-    ) -> Surroundings:
-        return Surroundings(self.topology(system))
-
-    def place(self) -> None:
-        return None
-
-    def mechanism(self, resource: Resource) -> str:
-        return _MECHANISMS[type(resource)]
 
     @contextlib.contextmanager
     def open(

@@ -15,9 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from harness.agent.effects import Act, Effect, Processes, ProxiedEdge, Resource, Unit
+from harness.agent.effects import Processes, ProxiedEdge, Resource, Unit
 from harness.capabilities import Edges, Signals, Units
-from harness.experiment.model import Intervention
 from harness.experiment.system_model import System
 from harness.mechanisms.place import EDGES, KEEPERS, PLACE
 from harness.substrates.local.agent import agents_of
@@ -30,7 +29,8 @@ from harness.substrates.loopback import layout
 from harness.substrates.loopback.ports import reserved
 from harness.substrates.loopback.remains import note
 from harness.substrates.loopback.spec import ADDRESS, LoopbackSpec
-from harness.substrates.substrate import Needs, Replica, Surroundings, Topology
+from harness.substrates.machine import OnThisMachine
+from harness.substrates.substrate import Needs, Replica, Topology
 
 _MECHANISMS = {ProxiedEdge: "proxy", Processes: "signals", Unit: "supervisor"}
 _SUPERVISOR = "harness.substrates.loopback.supervisor"
@@ -44,11 +44,11 @@ _LONGEST = 40
 _NOBODY = "nobody"
 
 
-class LoopbackSubstrate:
+class LoopbackSubstrate(OnThisMachine):
     """`why` says why this is no local world, and the cure."""
 
     name = "loopback"
-    sees_processes = True
+    mechanisms = _MECHANISMS
 
     def __init__(self, why: str) -> None:
         self._why = why
@@ -61,9 +61,6 @@ class LoopbackSubstrate:
             )
         if not all(service.run for service in system.services):
             return "all services of a system are started: each needs `run`"
-        return ""
-
-    def lacks(self, system: System, timeline: tuple[Intervention, ...]) -> str:
         return ""
 
     def caveat(self, system: System) -> str:
@@ -81,23 +78,6 @@ class LoopbackSubstrate:
         if capability is Signals:
             return tuple(Processes(o.name, keeper=f"{KEEPERS}/{o.name}") for o in ours)
         return tuple(Unit(origin.name) for origin in ours) if capability is Units else ()
-
-    def forbids(self, kind: str, replica: Replica, *, named: bool = False) -> str:
-        return ""
-
-    def surroundings(
-        self, system: System, nodes: tuple[str, ...], *, outage: bool, anew: bool = False
-    ) -> Surroundings:
-        return Surroundings(self.topology(system))
-
-    def place(self) -> None:
-        return None
-
-    def cannot(self, resource: Resource, does: Effect | Act) -> str:
-        return ""
-
-    def mechanism(self, resource: Resource) -> str:
-        return _MECHANISMS[type(resource)]
 
     @contextlib.contextmanager
     def open(
