@@ -32,6 +32,7 @@ class Family:
     ) -> None:  # fmt: skip
         self.frozen: set[tuple[int, int]] = set()  # those that we stopped
         self._root = harness
+        self._begin = next((c.process.start for c in everybody() if c.process.pid == harness), 0)
         self._target = target
         self._known: dict[tuple[int, int], Process] = {}
         self._strangers: set[int] = set()
@@ -88,8 +89,12 @@ class Family:
         return self._split(found)
 
     def namespaces_left(self) -> set[str]:
-        alive = [child.process.pid for child in everybody()]
-        return self._namespaces.keys() & set().union(*map(_namespaces, alive))
+        """Not one that somebody is in who was there before: a switch of the run only entered it."""
+        young, old = set[str](), set[str]()
+        for child in everybody():
+            there = young if child.process.start >= self._begin else old
+            there.update(_namespaces(child.process.pid))
+        return self._namespaces.keys() & young - old
 
     # ------------------------------------------------------------ helpers
 

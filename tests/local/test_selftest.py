@@ -1,9 +1,12 @@
 """`harness selftest` as a user runs it: nothing is left; and where something is, it says so."""
 
+import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -13,9 +16,11 @@ from real_toxiproxy import toxiproxy
 from worlds import WHY_NOT
 
 from harness.faults import registry
+from harness.mechanisms.processes import children
 from harness.record.directory import RunDirectory
 from harness.record.journal import read
 from harness.selftest import outside, plain
+from harness.selftest.family import Family
 from harness.selftest.here import Here
 from harness.selftest.judge import WENT_ON
 from harness.selftest.results import Cell
@@ -89,6 +94,46 @@ def test_a_dependency_that_dies_behind_a_toxiproxy_leaves_nothing(tmp_path):
     assert (shot.hit, shot.by, shot.bad) == (1, WENT_ON, False), shot
     journal = RunDirectory(tmp_path / "run" / "reports" / "last").journal
     assert any((s.step, s.effect) == ("target_gone", "f/asker->server") for s in read(journal))
+
+
+@pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
+def test_a_namespace_that_a_run_only_enters_is_not_left_by_it():
+    """As a node's power switch enters that of the control plane, to plug its cable in."""
+    with started("exec unshare -Urn sleep 60") as older:
+        entered = network_of(older.pid)
+        time.sleep(0.05)  # when a process began is told in ticks of 10 ms
+        enters = f"nsenter -t {older.pid} -U -n --preserve-credentials sleep 60"
+        with (
+            started(f"{enters} & unshare -Urn sleep 60 & wait") as run,
+            contextlib.closing(Family(run.pid, None)) as family,
+        ):
+            end = time.monotonic() + 10
+            while len(children(run.pid)) < 2:
+                assert time.monotonic() < end
+                time.sleep(0.01)
+            networks = {network_of(child.pid) for child in children(run.pid)}
+            family.look()
+            assert len(networks) == 2
+            assert networks & family.namespaces_left() == networks - {entered}
+
+
+@contextlib.contextmanager
+def started(line):
+    shell = subprocess.Popen(["sh", "-c", line], start_new_session=True)
+    try:
+        yield shell
+    finally:
+        os.killpg(shell.pid, signal.SIGKILL)
+        shell.wait()
+
+
+def network_of(pid):
+    """Once it is one of its own."""
+    end = time.monotonic() + 10
+    while (found := Path(f"/proc/{pid}/ns/net").readlink()) == Path("/proc/self/ns/net").readlink():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    return str(found)
 
 
 def test_a_victim_that_lives_elsewhere_is_missed(tmp_path):
