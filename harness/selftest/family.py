@@ -13,6 +13,7 @@ from pathlib import Path
 
 from harness.agent.effects import Process
 from harness.mechanisms.processes import Child, as_now, everybody, send
+from harness.substrates.attached.identity import start_of
 
 _KINDS = ("net", "mnt", "pid", "ipc", "user")
 _MECHANISM = b"harness.mechanisms."
@@ -32,7 +33,7 @@ class Family:
     ) -> None:  # fmt: skip
         self.frozen: set[tuple[int, int]] = set()  # those that we stopped
         self._root = harness
-        self._begin = next((c.process.start for c in everybody() if c.process.pid == harness), 0)
+        self._begin = start_of(harness)
         self._target = target
         self._known: dict[tuple[int, int], Process] = {}
         self._strangers: set[int] = set()

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from commands import harness
 from real_toxiproxy import toxiproxy
+from small_world import until
 from worlds import WHY_NOT
 
 from harness.faults import registry
@@ -107,10 +108,7 @@ def test_a_namespace_that_a_run_only_enters_is_not_left_by_it():
             started(f"{enters} & unshare -Urn sleep 60 & wait") as run,
             contextlib.closing(Family(run.pid, None)) as family,
         ):
-            end = time.monotonic() + 10
-            while len(children(run.pid)) < 2:
-                assert time.monotonic() < end
-                time.sleep(0.01)
+            assert until(lambda: len(children(run.pid)) == 2)
             networks = {network_of(child.pid) for child in children(run.pid)}
             family.look()
             assert len(networks) == 2
@@ -129,11 +127,9 @@ def started(line):
 
 def network_of(pid):
     """Once it is one of its own."""
-    end = time.monotonic() + 10
-    while (found := Path(f"/proc/{pid}/ns/net").readlink()) == Path("/proc/self/ns/net").readlink():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-    return str(found)
+    there, here = Path(f"/proc/{pid}/ns/net"), Path("/proc/self/ns/net").readlink()
+    assert until(lambda: there.readlink() != here)
+    return str(there.readlink())
 
 
 def test_a_victim_that_lives_elsewhere_is_missed(tmp_path):

@@ -129,7 +129,8 @@ def revive(seen: Seen, switches: Switches | None) -> None:
     commands = (
         ("poweron", node), ("cable", node, "up"),
         ("start", node, "containerd"), ("start", "cp", "kube-apiserver"),
+        *(("start", *watcher) for watcher in _watchers(seen)),
     )  # fmt: skip
-    for command in (*commands, *(("start", *watcher) for watcher in _watchers(seen))):
+    for command in commands:
         with contextlib.suppress(HarnessError):  # it is on
             switches(*command)
